@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+# make help lists the targets.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SAN     ?=
+WERROR  ?=
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# ---- flags: ours first, the packager's CFLAGS CPPFLAGS LDFLAGS after -------
+
+try = $(shell echo 'int main(void){return 0;}' | \
+	$(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+
+PKG    := libsodium libcjson
+MY_CPP := -D_GNU_SOURCE -I. -I$(BUILD)/gen -include lib/poison.h \
+	-DPERIPLUS_SYSCONFDIR='"/etc/periplus"' \
+	-DPERIPLUS_STATEDIR='"/var/lib/periplus"' \
+	-DPERIPLUS_LIBEXECDIR='"$(PREFIX)/libexec/periplus"'
+MY_C   := -std=c11 -g -O2 -pthread -Wall -Wextra -Wpedantic -Wshadow \
+	-Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wcast-qual -Wundef -Wvla -Wformat=2 -Wconversion \
+	-Wno-sign-conversion -Wimplicit-fallthrough -fPIE
+MY_LD  := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+ifneq ($(WERROR),)
+MY_C   += -Werror
+endif
+ifneq ($(SAN),)
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+MY_C   += $(SANFLAGS)
+MY_LD  += $(SANFLAGS)
+else
+HARDEN := $(call try,-fstack-protector-strong) \
+	$(call try,-fstack-clash-protection) $(call try,-fcf-protection) \
+	$(call try,-ftrivial-auto-var-init=zero)
+MY_C   += $(HARDEN)
+MY_CPP += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+
+# ---- programs: directory, binary, what it links beside lib -----------------
+
+PROGRAMS := periplus periplus-fetch periplus-reflector periplus-collector
+DIR_periplus           := agent
+DIR_periplus-fetch     := agent/fetch
+DIR_periplus-reflector := reflector
+DIR_periplus-collector := collector
+PKG_periplus           := libzmq libsystemd
+PKG_periplus-fetch     := libcurl
+PKG_periplus-reflector := libsystemd
+PKG_periplus-collector := libzmq libpq libsystemd libmaxminddb
+libs    = $(shell pkg-config --libs $(1))
+CFLAGS_PKG := $(shell pkg-config --cflags libpq libzmq libcurl $(PKG) 2>/dev/null)
+
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c)) \
+	$(BUILD)/gen/catalogue_table.o
+BINS    := $(addprefix $(BUILD)/bin/,$(PROGRAMS))
+SQL     := $(sort $(wildcard sql/[0-9]*.sql))
+
+all: $(BINS) ## build the programs (build/bin)
+
+$(BUILD)/lib.a: $(LIB_OBJ)
+
+# A program is main.o and an archive of its other modules, so that unit tests
+# can link the modules without main.
+define program
+$(BUILD)/$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(wildcard $(DIR_$(1))/*.c))) $(EXTRA_$(1))
+$(BUILD)/bin/$(1): $(BUILD)/$(DIR_$(1))/main.o $(BUILD)/$(1).a $(BUILD)/lib.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(MY_C) $$(CFLAGS) $$(MY_LD) $$(LDFLAGS) -o $$@ $$^ $$(call libs,$$(PKG_$(1)) $$(PKG)) -lm
+endef
+EXTRA_periplus-collector := $(BUILD)/gen/migrations.o
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+$(BUILD)/%.a:
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(MY_CPP) $(CFLAGS_PKG) $(CPPFLAGS) $(MY_C) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(CC) $(MY_CPP) $(CPPFLAGS) $(MY_C) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/catalogue_table.c: sql/seed/ports.tsv lib/catalogue_table.awk
+	@mkdir -p $(@D)
+	awk -f lib/catalogue_table.awk sql/seed/ports.tsv > $@
+
+# The schema travels inside the collector: "migrate" needs no files beside it.
+$(BUILD)/gen/migrations.c: collector/migrations.sh $(SQL) $(wildcard sql/seed/*.tsv sql/seed/*.awk)
+	@mkdir -p $(@D)
+	sh collector/migrations.sh $(SQL) > $@
+
+# ---- unit tests and fuzz targets ------------------------------------------
+
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+ARCHIVES := $(BUILD)/periplus.a $(BUILD)/periplus-fetch.a \
+	$(BUILD)/periplus-reflector.a $(BUILD)/periplus-collector.a $(BUILD)/lib.a
+
+unit: $(UNIT)
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $< -Wl,--start-group \
+		$(ARCHIVES) -Wl,--end-group \
+		$(call libs,libzmq libpq libcurl libsystemd libmaxminddb $(PKG)) -lcmocka -lm
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: all unit clean help

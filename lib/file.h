@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file - whole small files, read and replaced safely.
+ */
+#ifndef LIB_FILE_H
+#define LIB_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+
+/*
+ * Read a file of at most max_bytes; the result has a 0 after its last byte
+ * and is the caller's to free().  n_bytes may be NULL.
+ */
+MUSTCHECK char *file_read(const char *path, size_t max_bytes, size_t *n_bytes,
+                          struct err *e);
+
+/*
+ * Replace path by n bytes: written to a temporary name beside it, synced,
+ * renamed, directory synced.  On failure the old content is untouched and no
+ * temporary file is left.
+ */
+MUSTCHECK bool file_replace(const char *path, const void *bytes, size_t n_bytes,
+                            mode_t mode, struct err *e);
+
+/*
+ * Read a key of n bytes written as hex on the first line of a file.  Refuses
+ * a file that others can read or write.
+ */
+MUSTCHECK bool file_read_key(const char *path, uint8_t *out, size_t n_bytes,
+                             struct err *e);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* version - the one place that holds the version of all three programs. */
+#ifndef LIB_VERSION_H
+#define LIB_VERSION_H
+
+#define PERIPLUS_VERSION "0.1.0"
+
+#endif
