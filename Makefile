@@ -110,12 +110,74 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVES)
 		$(ARCHIVES) -Wl,--end-group \
 		$(call libs,libzmq libpq libcurl libsystemd libmaxminddb $(PKG)) -lcmocka -lm
 
+# ---- the two commands of the README ----------------------------------------
+
+demo: deps all ## run the demo world and print which ISPs block which ports
+	tests/lab/lab demo
+
+demo-clean: ## remove everything that the demo left
+	tests/lab/lab demo-clean
+
+# The same tests run twice where it matters: as built for users, and with
+# ASan and UBSan.  clang compiles everything once with warnings as errors.
+test: deps ## run every test (needs root: network namespaces, PostgreSQL)
+	$(MAKE) -j2 WERROR=1 all unit tests-bin fuzz-replay
+	$(MAKE) -j2 WERROR=1 SAN=1 BUILD=$(BUILD)-san all unit tests-bin fuzz-replay
+	$(MAKE) -j2 WERROR=1 CC=clang BUILD=$(BUILD)-clang all unit tests-bin
+	BUILD=$(BUILD) tests/run
+
+check: unit ## run the quick tests: no root, no network, no database
+	tests/run $(UNIT)
+
+bench: deps all tests-bin ## measure speed and size as ratios of one run
+	BUILD=$(BUILD) tests/bench/bench
+
+lint: ## check formatting, static analysis, shell scripts
+	tests/lint/lint.t
+
+format: ## format the C sources in place
+	clang-format-14 -i $(C_FILES)
+
+# ---- what the machine needs ------------------------------------------------
+
+DEPS := gcc libc6-dev pkg-config libsodium-dev libcjson-dev libzmq3-dev \
+	libcurl4-openssl-dev libpq-dev libmaxminddb-dev libsystemd-dev \
+	postgresql-15 iproute2 nftables minisign libmaxmind-db-writer-perl \
+	python3 procps libcmocka-dev clang libclang-rt-14-dev clang-format-14 \
+	cppcheck shellcheck mandoc postgresql-15-pgtap \
+	libtap-parser-sourcehandler-pgtap-perl nmap git
+
+deps: ## install the Debian packages that build, demo and tests need
+	@missing=$$(for p in $(DEPS); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | \
+	  grep -qx installed || echo $$p; done); \
+	test -z "$$missing" || { echo "installing:" $$missing; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y --no-install-recommends $$missing; }
+
+# ---- install ---------------------------------------------------------------
+
+MAN := $(wildcard packaging/man/*.[1-8])
+
+install: all ## install programs and manual pages under DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
+	  $(DESTDIR)$(PREFIX)/libexec/periplus
+	install $(BUILD)/bin/periplus $(DESTDIR)$(PREFIX)/bin
+	install $(BUILD)/bin/periplus-fetch $(DESTDIR)$(PREFIX)/libexec/periplus
+	install $(BUILD)/bin/periplus-reflector $(BUILD)/bin/periplus-collector \
+	  $(DESTDIR)$(PREFIX)/sbin
+	for m in $(MAN); do install -D -m 644 $$m \
+	  $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 clean: ## remove what was built
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-clang
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit clean help
+.PHONY: all unit tests-bin fuzz-replay demo demo-clean test check bench lint \
+	format deps install clean help
