@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Macros with _FORTIFY_SOURCE under clang, which does not poison macros. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets
 
 #endif
