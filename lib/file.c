@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/file.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -196,6 +195,22 @@ static bool decode_key(const char *text, uint8_t *out, size_t n_bytes)
 	return digits == 2 * n_bytes && (end == '\n' || end == '\0') &&
 	       sodium_hex2bin(out, n_bytes, text, digits, NULL, NULL, NULL) ==
 	               0;
+}
+
+char *file_read_secret(const char *path, size_t max_bytes, size_t *n_bytes,
+                       struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+
+	if (fd < 0) {
+		err_set(e, errno, "cannot open key file %s", path);
+		return NULL;
+	}
+	if (private_enough(fd, path, e))
+		text = read_all(fd, path, max_bytes, n_bytes, e);
+	close(fd);
+	return text;
 }
 
 bool file_read_key(const char *path, uint8_t *out, size_t n_bytes,

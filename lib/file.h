@@ -21,6 +21,10 @@ MUSTCHECK char *file_read(const char *path, size_t max_bytes, size_t *n_bytes,
 /* Stands in the names of unfinished files; a crash may leave some behind. */
 #define FILE_TEMPORARY_MARK ".tmp-"
 
+/* The same for secrets: refuses a file that others can read or write. */
+MUSTCHECK char *file_read_secret(const char *path, size_t max_bytes,
+                                 size_t *n_bytes, struct err *e);
+
 /*
  * Replace path by n bytes: written to a temporary name beside it, synced,
  * renamed, directory synced.  On failure the old content is untouched and no
