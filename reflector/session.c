@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions sit in places of a roster and in a chained hash table by run id.
+ * The roster's order is the order of the latest HELLOs, so that the expired
+ * ones are at its old end and need no timers: each HELLO sweeps them.
+ */
+#include "reflector/session.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sodium.h>
+
+#include "lib/mem.h"
+
+struct session {
+	uint8_t run[WIRE_RUN_BYTES];
+	struct addr seen;
+	uint8_t local;
+	uint8_t other_count;
+	uint32_t next; /* in the hash chain */
+	int64_t hello_real_ns;
+	int64_t expires_ns;
+	struct addr other[SESSION_OTHERS_MAX];
+};
+
+struct sessions {
+	pthread_mutex_t lock;
+	uint8_t key[ROSTER_KEY_BYTES];
+	uint16_t slots;
+	uint32_t bucket_mask;
+	uint64_t evicted;
+	struct roster *roster;
+	struct session *session;   /* by place */
+	struct session_mark *mark; /* slots of each place in a row */
+	uint32_t *bucket;
+};
+
+static uint32_t *bucket_of(const struct sessions *s,
+                           const uint8_t run[WIRE_RUN_BYTES])
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint32_t h;
+
+	crypto_shorthash(hash, run, WIRE_RUN_BYTES, s->key);
+	memcpy(&h, hash, sizeof(h));
+	return &s->bucket[h & s->bucket_mask];
+}
+
+static uint32_t find(const struct sessions *s,
+                     const uint8_t run[WIRE_RUN_BYTES])
+{
+	uint32_t i = *bucket_of(s, run);
+
+	while (i != ROSTER_NONE &&
+	       memcmp(s->session[i].run, run, WIRE_RUN_BYTES) != 0)
+		i = s->session[i].next;
+	return i;
+}
+
+static void unlink_session(struct sessions *s, uint32_t place)
+{
+	uint32_t *at = bucket_of(s, s->session[place].run);
+
+	while (*at != place)
+		at = &s->session[*at].next;
+	*at = s->session[place].next;
+}
+
+static void drop(struct sessions *s, uint32_t place)
+{
+	unlink_session(s, place);
+	roster_leave(s->roster, place);
+}
+
+static void sweep(struct sessions *s, int64_t now_ns)
+{
+	uint32_t i = roster_oldest(s->roster);
+
+	while (i != ROSTER_NONE && s->session[i].expires_ns <= now_ns) {
+		drop(s, i);
+		i = roster_oldest(s->roster);
+	}
+}
+
+static struct session_mark *marks_of(const struct sessions *s, uint32_t place)
+{
+	return &s->mark[(size_t)place * s->slots];
+}
+
+/* The session of a run that is alive; NULL: none. */
+static struct session *alive(const struct sessions *s,
+                             const uint8_t run[WIRE_RUN_BYTES], int64_t now_ns)
+{
+	uint32_t i = find(s, run);
+
+	if (i == ROSTER_NONE || s->session[i].expires_ns <= now_ns)
+		return NULL;
+	return &s->session[i];
+}
+
+static struct session_mark *mark_at(const struct sessions *s,
+                                    const struct session *at, uint16_t slot)
+{
+	assert(slot < s->slots);
+	return &marks_of(s, (uint32_t)(at - s->session))[slot];
+}
+
+static void admit(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                  const struct arrival *a)
+{
+	struct roster_seat seat = roster_admit(s->roster, &a->from);
+	struct session *at = &s->session[seat.place];
+	uint32_t *bucket = bucket_of(s, run);
+
+	if (seat.evicted) {
+		unlink_session(s, seat.place);
+		s->evicted++;
+	}
+	*at = (struct session){
+		.seen = a->from,
+		.local = a->local,
+		.hello_real_ns = a->real_ns,
+		.expires_ns = a->now_ns + SESSION_LIFE_NS,
+		.next = *bucket,
+	};
+	memcpy(at->run, run, sizeof(at->run));
+	*bucket = seat.place;
+	memset(marks_of(s, seat.place), 0, s->slots * sizeof(*s->mark));
+}
+
+struct sessions *sessions_new(const struct session_limits *limits,
+                              const uint8_t key[ROSTER_KEY_BYTES])
+{
+	struct sessions *s = mem_alloc(sizeof(*s));
+	uint32_t buckets = 1;
+
+	assert(limits->slots <= WIRE_PORTS_MAX);
+	while (buckets < limits->sessions)
+		buckets *= 2;
+	pthread_mutex_init(&s->lock, NULL);
+	memcpy(s->key, key, sizeof(s->key));
+	s->slots = limits->slots;
+	s->bucket_mask = buckets - 1;
+	s->roster = roster_new(limits->sessions, limits->per_prefix, key);
+	s->session = mem_array(limits->sessions, sizeof(*s->session));
+	s->mark = mem_array(limits->sessions, limits->slots * sizeof(*s->mark));
+	s->bucket = mem_array(buckets, sizeof(*s->bucket));
+	for (uint32_t i = 0; i < buckets; i++)
+		s->bucket[i] = ROSTER_NONE;
+	return s;
+}
+
+void sessions_free(struct sessions *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_destroy(&s->lock);
+	roster_free(s->roster);
+	free(s->bucket);
+	free(s->mark);
+	free(s->session);
+	free(s);
+}
+
+void sessions_hello(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                    const struct arrival *a)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&s->lock);
+	sweep(s, a->now_ns);
+	i = find(s, run);
+	if (i != ROSTER_NONE && s->session[i].local == a->local &&
+	    addr_same_host(&s->session[i].seen, &a->from)) {
+		s->session[i].expires_ns = a->now_ns + SESSION_LIFE_NS;
+		roster_renew(s->roster, i);
+	} else {
+		if (i != ROSTER_NONE)
+			drop(s, i);
+		admit(s, run, a);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool sessions_find(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                   int64_t now_ns, struct addr *seen)
+{
+	const struct session *at;
+
+	pthread_mutex_lock(&s->lock);
+	at = alive(s, run, now_ns);
+	if (at)
+		*seen = at->seen;
+	pthread_mutex_unlock(&s->lock);
+	return at != NULL;
+}
+
+static enum session_answer note_probe(struct sessions *s,
+                                      const uint8_t run[WIRE_RUN_BYTES],
+                                      const struct arrival *a)
+{
+	struct session *at = alive(s, run, a->now_ns);
+	struct session_mark *mark;
+
+	if (!at || !addr_same_host(&at->seen, &a->from))
+		return SESSION_NONE;
+	mark = mark_at(s, at, a->slot);
+	mark->flags |= MANIFEST_SEEN;
+	mark->source_port = a->from.port;
+	if (a->transport != TRANSPORT_UDP)
+		return SESSION_REPLY;
+	if (mark->udp_answers >= SESSION_UDP_ANSWERS)
+		return SESSION_SPENT;
+	mark->udp_answers++;
+	return SESSION_REPLY;
+}
+
+enum session_answer sessions_probe(struct sessions *s,
+                                   const uint8_t run[WIRE_RUN_BYTES],
+                                   const struct arrival *a)
+{
+	enum session_answer answer;
+
+	pthread_mutex_lock(&s->lock);
+	answer = note_probe(s, run, a);
+	pthread_mutex_unlock(&s->lock);
+	return answer;
+}
+
+/* The index of an other address, added when new; -1: no room. */
+static int other_index(struct session *at, const struct addr *from)
+{
+	for (int i = 0; i < at->other_count; i++)
+		if (addr_same_host(&at->other[i], from))
+			return i;
+	if (at->other_count == SESSION_OTHERS_MAX)
+		return -1;
+	at->other[at->other_count] = *from;
+	at->other[at->other_count].port = 0;
+	return at->other_count++;
+}
+
+static bool note_other(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                       const struct arrival *a)
+{
+	struct session *at = alive(s, run, a->now_ns);
+	struct session_mark *mark;
+	int other;
+
+	if (!at || addr_same_host(&at->seen, &a->from))
+		return false;
+	other = other_index(at, &a->from);
+	if (other < 0)
+		return false;
+	mark = mark_at(s, at, a->slot);
+	mark->flags |= MANIFEST_OTHER_ADDRESS;
+	mark->other = (uint8_t)other;
+	mark->other_port = a->from.port;
+	return true;
+}
+
+bool sessions_other(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                    const struct arrival *a)
+{
+	bool noted;
+
+	pthread_mutex_lock(&s->lock);
+	noted = note_other(s, run, a);
+	pthread_mutex_unlock(&s->lock);
+	return noted;
+}
+
+bool sessions_view(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                   const struct addr *from, int64_t now_ns,
+                   struct session_view *out)
+{
+	const struct session *at;
+
+	pthread_mutex_lock(&s->lock);
+	at = alive(s, run, now_ns);
+	if (at && !addr_same_host(&at->seen, from))
+		at = NULL;
+	if (at) {
+		out->seen = at->seen;
+		out->local = at->local;
+		out->hello_real_ns = at->hello_real_ns;
+		memcpy(out->other, at->other, sizeof(out->other));
+		memcpy(out->mark, marks_of(s, (uint32_t)(at - s->session)),
+		       s->slots * sizeof(*s->mark));
+	}
+	pthread_mutex_unlock(&s->lock);
+	return at != NULL;
+}
+
+struct session_counts sessions_count(struct sessions *s)
+{
+	struct session_counts c;
+
+	pthread_mutex_lock(&s->lock);
+	c.held = roster_count(s->roster);
+	c.evicted = s->evicted;
+	pthread_mutex_unlock(&s->lock);
+	return c;
+}
