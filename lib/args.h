@@ -4,8 +4,10 @@
  *
  * "program [command] [options] [operands]".  Options are "--name", "--name
  * VALUE" or "--name=VALUE", or a single letter; --help and --version exist
- * everywhere.  Unknown commands and options are errors that name the nearest
- * known one.  Parsed values land in the caller's struct by offset.
+ * everywhere, and so do the commands help and version where there are commands.
+ * "--" ends the options.  Unknown commands and options are errors that name
+ * the nearest known one.  Parsed values land in the caller's struct by offset;
+ * what is not given keeps the value that the caller put there.
  */
 #ifndef LIB_ARGS_H
 #define LIB_ARGS_H
@@ -60,13 +62,15 @@ struct args_program {
 	const struct args_option *common; /* accepted by every command */
 	const struct args_command
 		*commands; /* NULL: a program without commands */
+	/* Of a program without commands; NULL: none taken. */
+	const char *operands;
 };
 
 struct args_result {
 	const struct args_command
 		*command; /* NULL for a program without commands */
 	int operand_count;
-	char **operands; /* points into argv */
+	char **operands; /* points into argv, which is reordered */
 };
 
 enum args_status {
