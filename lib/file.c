@@ -185,18 +185,6 @@ static bool private_enough(int fd, const char *path, struct err *e)
 	return true;
 }
 
-/* The first line holds 2 * n hex digits and at most white space after them. */
-static bool decode_key(const char *text, uint8_t *out, size_t n_bytes)
-{
-	size_t digits = strspn(text, "0123456789abcdefABCDEF");
-	size_t blank = strspn(text + digits, " \t\r");
-	char end = text[digits + blank];
-
-	return digits == 2 * n_bytes && (end == '\n' || end == '\0') &&
-	       sodium_hex2bin(out, n_bytes, text, digits, NULL, NULL, NULL) ==
-	               0;
-}
-
 char *file_read_secret(const char *path, size_t max_bytes, size_t *n_bytes,
                        struct err *e)
 {
@@ -213,24 +201,34 @@ char *file_read_secret(const char *path, size_t max_bytes, size_t *n_bytes,
 	return text;
 }
 
+/* The first line holds 2 * n hex digits and at most white space after them. */
+static bool decode_key(const char *text, uint8_t *out, size_t n_bytes)
+{
+	size_t digits = strspn(text, "0123456789abcdefABCDEF");
+	size_t blank = strspn(text + digits, " \t\r");
+	char end = text[digits + blank];
+
+	return digits == 2 * n_bytes && (end == '\n' || end == '\0') &&
+	       sodium_hex2bin(out, n_bytes, text, digits, NULL, NULL, NULL) ==
+	               0;
+}
+
 bool file_read_key(const char *path, uint8_t *out, size_t n_bytes,
                    struct err *e)
 {
-	char text[KEY_FILE_MAX + 1] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t text_bytes;
+	char *text = file_read_secret(path, KEY_FILE_MAX, &text_bytes, e);
 	bool ok;
 
-	if (fd < 0)
-		return err_set(e, errno, "cannot open key file %s", path);
-	ok = private_enough(fd, path, e);
-	if (ok && read_up_to(fd, text, KEY_FILE_MAX) < 0)
-		ok = err_set(e, errno, "cannot read key file %s", path);
-	if (ok && !decode_key(text, out, n_bytes))
-		ok = err_set(e, 0,
-		             "the first line of key file %s is not %zu hex "
-		             "digits",
-		             path, 2 * n_bytes);
-	close(fd);
-	explicit_bzero(text, sizeof(text));
-	return ok;
+	if (!text)
+		return false;
+	ok = decode_key(text, out, n_bytes);
+	explicit_bzero(text, text_bytes);
+	free(text);
+	if (!ok)
+		return err_set(e, 0,
+		               "the first line of key file %s is not %zu hex "
+		               "digits",
+		               path, 2 * n_bytes);
+	return true;
 }

@@ -18,12 +18,15 @@
 MUSTCHECK char *file_read(const char *path, size_t max_bytes, size_t *n_bytes,
                           struct err *e);
 
-/* Stands in the names of unfinished files; a crash may leave some behind. */
-#define FILE_TEMPORARY_MARK ".tmp-"
-
-/* The same for secrets: refuses a file that others can read or write. */
+/*
+ * The same for secrets: refuses a file that anybody but its owner can read or
+ * write; one that belongs to root may be readable by its group.
+ */
 MUSTCHECK char *file_read_secret(const char *path, size_t max_bytes,
                                  size_t *n_bytes, struct err *e);
+
+/* Stands in the names of unfinished files; a crash may leave some behind. */
+#define FILE_TEMPORARY_MARK ".tmp-"
 
 /*
  * Replace path by n bytes: written to a temporary name beside it, synced,
@@ -34,11 +37,7 @@ MUSTCHECK char *file_read_secret(const char *path, size_t max_bytes,
 MUSTCHECK bool file_replace(const char *path, const void *bytes, size_t n_bytes,
                             mode_t mode, struct err *e);
 
-/*
- * Read a key of n bytes written as hex on the first line of a file.  Refuses
- * a file that anybody but its owner can read or write; one that belongs to
- * root may be readable by its group.
- */
+/* Read a key of n bytes written as hex on the first line of such a file. */
 MUSTCHECK bool file_read_key(const char *path, uint8_t *out, size_t n_bytes,
                              struct err *e);
 
