@@ -8,8 +8,8 @@
  * that does not answer gives a record that is void, not an error.
  *
  * The run borrows the plan and the reflector, which must outlive it.  It reads
- * the real clock at its start and when the reflector's WELCOME comes, and
- * never again.
+ * the clocks at its start and the real one when the reflector's WELCOME comes,
+ * and never again.
  */
 #ifndef AGENT_RUN_H
 #define AGENT_RUN_H
@@ -36,10 +36,11 @@ struct run_progress {
 };
 
 struct run_extra {
-	struct addr seen;      /* our address as the reflector sees it */
-	int64_t rtt_ns;        /* to the reflector; 0: unknown */
-	char hello_error[128]; /* why there was no hello; "" when there was */
-	int hello_errno;       /* of the first control port; 0: none applies */
+	struct addr seen;       /* our address as the reflector sees it */
+	int64_t rtt_ns;         /* to the reflector; 0: unknown */
+	char hello_error[128];  /* why there was no hello; "" when there was */
+	int hello_errno;        /* of the first control port; 0: none applies */
+	char report_error[128]; /* why there was no manifest; "" otherwise */
 };
 
 struct run_options {

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The phases of a run, each ending in a callback that begins the next:
+ *
+ *  hello --> controls --> probes --> controls --> report --> done
+ *    |                                                        ^
+ *    +-- no reflector: the record is void --------------------+
+ *
+ * Controls are judged by transport: one that fails voids that transport.
+ * Probes of a transport that is void already are not made.
+ */
+#include "agent/run.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <sys/utsname.h>
+
+#include "agent/hunt.h"
+#include "agent/shuffle.h"
+#include "agent/sweep.h"
+#include "lib/catalogue.h"
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+enum {
+	CONTROL_COUNT = 3, /* 443/tcp, a drawn TCP port, a drawn UDP port */
+	HELLO_ROUNDS = 1,
+	/* A lost manifest voids all that was measured: try harder. */
+	REPORT_ROUNDS_CHECK = 2,
+	REPORT_ROUNDS_SERVICE = 3,
+};
+
+struct control {
+	struct sweep_target port;
+	bool failed;
+};
+
+struct run {
+	struct run_options o;
+	struct loop *loop;
+	struct trial_setting setting;
+	struct control control[CONTROL_COUNT];
+	struct wire_welcome welcome;
+	uint8_t nonce[WIRE_NONCE_BYTES];
+	int64_t started_ns; /* monotonic */
+	struct hunt hunt;
+	struct sweep *sweep;
+	struct sweep_target target[PLAN_PROBES_MAX];
+	uint16_t index_of[PLAN_PROBES_MAX]; /* target to control or probe */
+	int target_count;
+	struct run_progress progress;
+	struct run_extra extra;
+	struct record *record; /* ours until on_done */
+};
+
+/* ---- progress ----------------------------------------------------------- */
+
+static void tell(struct run *r)
+{
+	if (r->o.on_progress)
+		r->o.on_progress(r->o.ctx, &r->progress);
+}
+
+static void begin_phase(struct run *r, const char *phase)
+{
+	r->progress.phase = phase;
+	tell(r);
+}
+
+/* ---- the record --------------------------------------------------------- */
+
+static uint8_t *void_of(struct record *record, uint8_t transport)
+{
+	return transport == TRANSPORT_TCP ? &record->void_tcp
+	                                  : &record->void_udp;
+}
+
+/* The first reason stands. */
+static void set_void(struct record *record, uint8_t transport,
+                     enum void_reason reason)
+{
+	uint8_t *at = void_of(record, transport);
+
+	if (*at == VOID_NONE)
+		*at = (uint8_t)reason;
+}
+
+static void set_void_both(struct record *record, enum void_reason reason)
+{
+	set_void(record, TRANSPORT_TCP, reason);
+	set_void(record, TRANSPORT_UDP, reason);
+}
+
+static struct record_evidence *add_evidence(struct record *record,
+                                            uint16_t probe)
+{
+	struct record_evidence *v = &record->evidence[record->evidence_count];
+
+	assert(record->evidence_count < RECORD_EVIDENCE_MAX);
+	record->evidence_count++;
+	*v = (struct record_evidence){ .probe = probe };
+	return v;
+}
+
+static bool has_evidence(const struct finding *f)
+{
+	return f->has_icmp || f->banner_bytes || f->arrived_port ||
+	       f->sys_errno;
+}
+
+static void keep_evidence(struct record *record, uint16_t probe,
+                          const struct finding *f)
+{
+	struct record_evidence *v;
+
+	if (!has_evidence(f))
+		return;
+	v = add_evidence(record, probe);
+	v->has_icmp = f->has_icmp;
+	v->icmp_type = f->icmp_type;
+	v->icmp_code = f->icmp_code;
+	v->from = f->from;
+	v->banner_bytes = f->banner_bytes;
+	memcpy(v->banner, f->banner, f->banner_bytes);
+	v->arrived_port = f->arrived_port;
+	v->sys_errno = f->sys_errno;
+}
+
+static uint32_t to_us(int64_t ns)
+{
+	int64_t us = ns / CLOCK_US;
+
+	if (us > UINT32_MAX)
+		return UINT32_MAX;
+	return us < 0 ? 0 : (uint32_t)us;
+}
+
+static void keep_result(struct record *record, uint16_t i,
+                        const struct sweep_result *result)
+{
+	struct record_probe *p = &record->probe[i];
+
+	p->outcome = result->finding.outcome;
+	p->attempts = (uint8_t)result->attempts;
+	p->rtt_us = to_us(result->finding.rtt_ns);
+	keep_evidence(record, i, &result->finding);
+}
+
+static struct record *new_record(const struct run_options *o,
+                                 int64_t realtime_ns)
+{
+	struct record *record = mem_alloc(sizeof(*record));
+	struct utsname u;
+
+	record_new_run_id(realtime_ns, record->run);
+	record->started_ns = realtime_ns;
+	record->plan = o->plan->serial;
+	record->family = (uint8_t)o->family;
+	record->classes = o->classes;
+	snprintf(record->reflector, sizeof(record->reflector), "%s",
+	         o->reflector->name);
+	snprintf(record->version, sizeof(record->version), "%s", o->version);
+	snprintf(record->platform, sizeof(record->platform), "linux");
+	snprintf(record->arch, sizeof(record->arch), "%.31s",
+	         uname(&u) == 0 ? u.machine : "unknown");
+	return record;
+}
+
+static int by_probe(const void *a, const void *b)
+{
+	const struct record_evidence *x = a;
+	const struct record_evidence *y = b;
+
+	return (int)x->probe - (int)y->probe;
+}
+
+static void finish(struct run *r)
+{
+	struct record *record = r->record;
+	int64_t took_ns = loop_now(r->loop) - r->started_ns;
+
+	record->duration_ms = took_ns / CLOCK_MS;
+	/* The order of the probes was drawn; nobody needs to learn it. */
+	qsort(record->evidence, record->evidence_count,
+	      sizeof(record->evidence[0]), by_probe);
+	r->record = NULL;
+	r->o.on_done(r->o.ctx, record, &r->extra);
+}
+
+/* ---- report ------------------------------------------------------------- */
+
+static bool accept_manifest(struct hunt *h, const struct exchange *x)
+{
+	struct run *r = LOOP_CONTAINER(h, struct run, hunt);
+	struct rd rd = rd_of(x->reply, x->reply_bytes);
+	struct wire_manifest m;
+
+	if (!wire_manifest_decode(&rd, &m) ||
+	    memcmp(m.run, r->record->run, sizeof(m.run)) != 0 ||
+	    strcmp(m.reflector, r->record->reflector) != 0)
+		return false;
+	memcpy(r->record->manifest, x->reply, x->reply_bytes);
+	r->record->manifest_bytes = (uint16_t)x->reply_bytes;
+	return true;
+}
+
+static bool came_from_elsewhere(const struct manifest_entry *entry)
+{
+	return entry && (entry->flags & MANIFEST_OTHER_ADDRESS);
+}
+
+/* A control that came from another address was not answered for that. */
+static void explain_voids(struct run *r, const struct wire_manifest *m)
+{
+	for (int i = 0; i < CONTROL_COUNT; i++) {
+		const struct control *c = &r->control[i];
+
+		if (c->failed && came_from_elsewhere(wire_manifest_find(
+					 m, c->port.transport, c->port.port)))
+			*void_of(r->record, c->port.transport) =
+				VOID_SOURCE_CHANGED;
+	}
+}
+
+static void apply_manifest(struct run *r)
+{
+	struct rd rd = rd_of(r->record->manifest, r->record->manifest_bytes);
+	struct wire_manifest m;
+
+	if (!wire_manifest_decode(&rd, &m))
+		return;
+	explain_voids(r, &m);
+	for (int i = 0; i < r->record->probe_count; i++) {
+		struct record_probe *p = &r->record->probe[i];
+
+		p->outcome = judge_with_manifest(
+			p->outcome,
+			wire_manifest_find(&m, p->transport, p->port));
+	}
+}
+
+static void on_report(struct hunt *h, bool ok)
+{
+	struct run *r = LOOP_CONTAINER(h, struct run, hunt);
+
+	if (ok) {
+		apply_manifest(r);
+	} else {
+		set_void_both(r->record, VOID_NO_MANIFEST);
+		snprintf(r->extra.report_error, sizeof(r->extra.report_error),
+		         "%s", h->error);
+	}
+	finish(r);
+}
+
+static void start_hunt(struct run *r)
+{
+	struct hunt *h = &r->hunt;
+
+	h->loop = r->loop;
+	h->reflector = r->setting.reflector;
+	h->port = r->o.reflector->control_port;
+	h->port_count = r->o.reflector->control_port_count;
+	hunt_start(h);
+}
+
+static void ask_report(struct run *r)
+{
+	struct wire_report m;
+	struct wr w;
+
+	begin_phase(r, "report");
+	memcpy(m.run, r->record->run, sizeof(m.run));
+	memcpy(m.token, r->setting.token, sizeof(m.token));
+	hunt_stop(&r->hunt);
+	r->hunt = (struct hunt){
+		.rounds = r->o.pace == RUN_PACE_CHECK ? REPORT_ROUNDS_CHECK
+		                                      : REPORT_ROUNDS_SERVICE,
+		.wanted = WIRE_MANIFEST,
+		.accept = accept_manifest,
+		.done = on_report,
+	};
+	w = wr_of(r->hunt.request, sizeof(r->hunt.request));
+	r->hunt.request_bytes = wire_report_encode(&w, &m);
+	start_hunt(r);
+}
+
+/* ---- sweeps ------------------------------------------------------------- */
+
+static void start_sweep(struct run *r,
+                        void (*on_result)(void *ctx, int index,
+                                          const struct sweep_result *result),
+                        void (*on_done)(void *ctx))
+{
+	struct sweep_options o = {
+		.setting = &r->setting,
+		.target = r->target,
+		.count = r->target_count,
+		.on_result = on_result,
+		.on_done = on_done,
+		.ctx = r,
+	};
+
+	sweep_free(r->sweep);
+	r->sweep = sweep_start(&o);
+}
+
+static void add_target(struct run *r, struct sweep_target port, int index)
+{
+	r->target[r->target_count] = port;
+	r->index_of[r->target_count] = (uint16_t)index;
+	r->target_count++;
+}
+
+static bool is_listed(const struct run *r, struct sweep_target port)
+{
+	for (int i = 0; i < r->welcome.port_count; i++)
+		if (r->welcome.port[i].transport == port.transport &&
+		    r->welcome.port[i].port == port.port)
+			return true;
+	return false;
+}
+
+/* ---- controls ----------------------------------------------------------- */
+
+static void fail_control(struct run *r, int i, enum void_reason reason)
+{
+	r->control[i].failed = true;
+	set_void(r->record, r->control[i].port.transport, reason);
+}
+
+/* Only transports that can still be trusted have anything to lose. */
+static void add_controls(struct run *r)
+{
+	r->target_count = 0;
+	for (int i = 0; i < CONTROL_COUNT; i++)
+		if (*void_of(r->record, r->control[i].port.transport) ==
+		    VOID_NONE)
+			add_target(r, r->control[i].port, i);
+}
+
+static void on_control_after(void *ctx, int index,
+                             const struct sweep_result *result)
+{
+	struct run *r = ctx;
+
+	if (result->finding.outcome != OUTCOME_OPEN)
+		fail_control(r, r->index_of[index], VOID_CONTROL_AFTER);
+}
+
+static void on_controls_after(void *ctx)
+{
+	ask_report(ctx);
+}
+
+static void on_control_before(void *ctx, int index,
+                              const struct sweep_result *result)
+{
+	struct run *r = ctx;
+
+	if (result->finding.outcome != OUTCOME_OPEN)
+		fail_control(r, r->index_of[index], VOID_CONTROL_BEFORE);
+}
+
+/* ---- probes ------------------------------------------------------------- */
+
+static enum skip skip_of(const struct run *r, const struct plan_probe *p)
+{
+	struct sweep_target port = { p->transport, p->port };
+	const struct catalogue_entry *entry =
+		catalogue_find(p->transport, p->port);
+
+	if ((r->o.classes & p->consent) != p->consent)
+		return SKIP_NO_CONSENT;
+	if (entry && entry->family && entry->family != r->o.family)
+		return SKIP_FAMILY;
+	if (!is_listed(r, port))
+		return SKIP_NOT_LISTENING;
+	if (*void_of(r->record, p->transport) != VOID_NONE)
+		return SKIP_VOID;
+	return SKIP_NONE;
+}
+
+static void add_probe(struct run *r, const struct plan_probe *p)
+{
+	uint16_t i = r->record->probe_count++;
+	enum skip skip = skip_of(r, p);
+
+	r->record->probe[i] = (struct record_probe){
+		.direction = p->direction,
+		.transport = p->transport,
+		.port = p->port,
+	};
+	if (skip == SKIP_NONE)
+		add_target(r, (struct sweep_target){ p->transport, p->port },
+		           i);
+	else
+		add_evidence(r->record, i)->skip = (uint8_t)skip;
+}
+
+static void shuffle_targets(struct run *r)
+{
+	struct sweep_target port[PLAN_PROBES_MAX];
+	uint16_t index_of[PLAN_PROBES_MAX];
+	uint16_t order[PLAN_PROBES_MAX] = { 0 };
+
+	memcpy(port, r->target, sizeof(port));
+	memcpy(index_of, r->index_of, sizeof(index_of));
+	shuffle_order(order, r->target_count, randombytes_uniform);
+	for (int i = 0; i < r->target_count; i++) {
+		r->target[i] = port[order[i]];
+		r->index_of[i] = index_of[order[i]];
+	}
+}
+
+static void on_probe(void *ctx, int index, const struct sweep_result *result)
+{
+	struct run *r = ctx;
+
+	keep_result(r->record, r->index_of[index], result);
+	r->progress.done++;
+	if (result->finding.outcome == OUTCOME_OPEN)
+		r->progress.open++;
+	else
+		r->progress.failed++;
+	tell(r);
+}
+
+static void on_probes(void *ctx)
+{
+	struct run *r = ctx;
+
+	begin_phase(r, "controls");
+	add_controls(r);
+	start_sweep(r, on_control_after, on_controls_after);
+}
+
+static void on_controls_before(void *ctx)
+{
+	struct run *r = ctx;
+
+	r->target_count = 0;
+	for (int i = 0; i < r->o.plan->probe_count; i++)
+		if (r->o.plan->probe[i].direction == DIRECTION_OUT)
+			add_probe(r, &r->o.plan->probe[i]);
+	shuffle_targets(r);
+	r->progress.total = r->target_count;
+	begin_phase(r, "probes");
+	start_sweep(r, on_probe, on_probes);
+}
+
+/* ---- hello -------------------------------------------------------------- */
+
+/*
+ * What the run knows of the time comes from the reflector, less what has
+ * passed since its start: a clock that is set meanwhile does no harm.
+ */
+static void correct_clock(struct run *r, const struct exchange *x)
+{
+	int64_t there_ns = r->welcome.clock_ns + x->rtt_ns / 2;
+	int64_t passed_ns = loop_now(r->loop) - r->started_ns;
+
+	r->record->clock_offset_ms =
+		(there_ns - clock_realtime_ns()) / CLOCK_MS;
+	r->record->started_ns = there_ns - passed_ns;
+}
+
+static bool accept_welcome(struct hunt *h, const struct exchange *x)
+{
+	struct run *r = LOOP_CONTAINER(h, struct run, hunt);
+	struct rd rd = rd_of(x->reply, x->reply_bytes);
+
+	if (!wire_welcome_decode(&rd, &r->welcome) ||
+	    sodium_memcmp(r->welcome.nonce, r->nonce, sizeof(r->nonce)) != 0)
+		return false;
+	r->extra.seen = r->welcome.seen;
+	r->extra.rtt_ns = x->rtt_ns;
+	r->setting.rtt_ns = x->rtt_ns;
+	memcpy(r->setting.token, r->welcome.token, sizeof(r->setting.token));
+	correct_clock(r, x);
+	return true;
+}
+
+static void draw_controls(struct run *r)
+{
+	struct control_ports drawn =
+		control_draw(r->o.plan->seed, clock_day(r->welcome.clock_ns));
+
+	r->control[0].port =
+		(struct sweep_target){ TRANSPORT_TCP, CONTROL_TCP_PORT };
+	r->control[1].port = (struct sweep_target){ TRANSPORT_TCP, drawn.tcp };
+	r->control[2].port = (struct sweep_target){ TRANSPORT_UDP, drawn.udp };
+}
+
+/* A control port that the reflector does not listen on proves nothing. */
+static void on_hello(struct hunt *h, bool ok)
+{
+	struct run *r = LOOP_CONTAINER(h, struct run, hunt);
+
+	if (!ok) {
+		set_void_both(r->record, VOID_NO_HELLO);
+		r->extra.hello_errno = h->sys_errno;
+		snprintf(r->extra.hello_error, sizeof(r->extra.hello_error),
+		         "%s", h->error);
+		finish(r);
+		return;
+	}
+	draw_controls(r);
+	for (int i = 0; i < CONTROL_COUNT; i++)
+		if (!is_listed(r, r->control[i].port))
+			fail_control(r, i, VOID_CONTROL_BEFORE);
+	begin_phase(r, "controls");
+	add_controls(r);
+	start_sweep(r, on_control_before, on_controls_before);
+}
+
+static void say_hello(struct run *r)
+{
+	struct wire_hello m;
+	struct wr w;
+
+	randombytes_buf(r->nonce, sizeof(r->nonce));
+	memcpy(m.run, r->record->run, sizeof(m.run));
+	memcpy(m.nonce, r->nonce, sizeof(m.nonce));
+	r->hunt = (struct hunt){
+		.rounds = HELLO_ROUNDS,
+		.wanted = WIRE_WELCOME,
+		.accept = accept_welcome,
+		.done = on_hello,
+	};
+	w = wr_of(r->hunt.request, sizeof(r->hunt.request));
+	r->hunt.request_bytes = wire_hello_encode(&w, &m);
+	start_hunt(r);
+}
+
+/* ---- public ------------------------------------------------------------- */
+
+struct run *run_start(struct loop *l, const struct run_options *o,
+                      struct err *e)
+{
+	const struct addr *to =
+		o->family == 6 ? &o->reflector->ipv6 : &o->reflector->ipv4;
+	struct run *r;
+
+	if (to->family != o->family) {
+		err_set(e, 0, "reflector %s has no IPv%d address",
+		        o->reflector->name, o->family);
+		return NULL;
+	}
+	if (o->reflector->control_port_count < 1) {
+		err_set(e, 0, "reflector %s has no control port",
+		        o->reflector->name);
+		return NULL;
+	}
+	r = mem_alloc(sizeof(*r));
+	r->o = *o;
+	r->loop = l;
+	r->started_ns = clock_monotonic_ns();
+	r->record = new_record(o, clock_realtime_ns());
+	r->setting.loop = l;
+	r->setting.reflector = *to;
+	r->setting.pace = o->pace;
+	memcpy(r->setting.run, r->record->run, sizeof(r->setting.run));
+	r->progress.phase = "hello";
+	say_hello(r);
+	return r;
+}
+
+void run_free(struct run *r)
+{
+	if (!r)
+		return;
+	hunt_stop(&r->hunt);
+	sweep_free(r->sweep);
+	free(r->record);
+	free(r);
+}
