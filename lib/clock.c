@@ -33,7 +33,7 @@ static int64_t floor_div(int64_t a, int64_t b)
 void clock_format(int64_t t_ns, char out[CLOCK_TEXT_BYTES])
 {
 	int64_t seconds = floor_div(t_ns, CLOCK_S);
-	int64_t ms = (t_ns - seconds * CLOCK_S) / CLOCK_MS;
+	int64_t ms = (t_ns % CLOCK_S + CLOCK_S) % CLOCK_S / CLOCK_MS;
 	time_t t = (time_t)seconds;
 	struct tm tm;
 	size_t n;

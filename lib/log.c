@@ -62,7 +62,6 @@ static void write_line(enum log_level level, const char *fmt, va_list args)
 	if (!isatty(STDERR_FILENO))
 		start = (size_t)snprintf(line, sizeof(line), "<%d>",
 		                         (int)level);
-	errno = saved_errno;
 	if (vsnprintf(line + start, sizeof(line) - start, fmt, args) < 0)
 		line[start] = '\0';
 	keep_one_line(line + start);

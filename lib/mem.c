@@ -27,12 +27,13 @@ static size_t at_least_one(size_t n)
 	return n > 0 ? n : 1;
 }
 
-/* For the message only: the allocators check their product themselves. */
-static size_t product(size_t a, size_t b)
+static size_t product(size_t count, size_t size_bytes)
 {
-	size_t n;
+	size_t n_bytes;
 
-	return __builtin_mul_overflow(a, b, &n) ? SIZE_MAX : n;
+	if (__builtin_mul_overflow(count, size_bytes, &n_bytes))
+		out_of_memory(SIZE_MAX);
+	return n_bytes;
 }
 
 void *mem_alloc(size_t n_bytes)
@@ -42,15 +43,14 @@ void *mem_alloc(size_t n_bytes)
 
 void *mem_array(size_t count, size_t size_bytes)
 {
-	return checked(calloc(at_least_one(count), at_least_one(size_bytes)),
-	               product(count, size_bytes));
+	return mem_alloc(product(count, size_bytes));
 }
 
 void *mem_resize(void *p, size_t count, size_t size_bytes)
 {
-	return checked(reallocarray(p, at_least_one(count),
-	                            at_least_one(size_bytes)),
-	               product(count, size_bytes));
+	size_t n_bytes = product(count, size_bytes);
+
+	return checked(realloc(p, at_least_one(n_bytes)), n_bytes);
 }
 
 char *mem_strdup(const char *s)
