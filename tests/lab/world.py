@@ -21,6 +21,8 @@ ACTIONS = ("drop", "reset", "icmp", "redirect")
 
 # Controls are drawn from here every day: see lib/control.h.
 CONTROL_LOW, CONTROL_HIGH = 20000, 59999
+# TCP ports that the lab's plan lets an agent say hello on, in this order.
+HELLO_PORTS = (443, 80, 8080)
 
 ISP_SPACE4 = ipaddress.ip_network("198.18.0.0/15")
 SPACE6 = ipaddress.ip_network("2001:db8::/32")
