@@ -177,6 +177,16 @@ void portset_closed(struct portset *s, uint16_t slot, uint16_t port,
 	pthread_mutex_unlock(&s->lock);
 }
 
+bool portset_is_open(struct portset *s, uint16_t slot, uint8_t local)
+{
+	bool is_open;
+
+	pthread_mutex_lock(&s->lock);
+	is_open = s->slot[slot].want.port != 0 && s->slot[slot].open[local] > 0;
+	pthread_mutex_unlock(&s->lock);
+	return is_open;
+}
+
 uint16_t portset_listening(struct portset *s, uint8_t local,
                            struct portset_entry out[WIRE_PORTS_MAX])
 {

@@ -64,6 +64,9 @@ void portset_opened(struct portset *s, uint16_t slot, uint16_t port,
 void portset_closed(struct portset *s, uint16_t slot, uint16_t port,
                     uint8_t local);
 
+/* Is the slot's port listened on at this local address? */
+bool portset_is_open(struct portset *s, uint16_t slot, uint8_t local);
+
 /* A port that is listened on and its slot. */
 struct portset_entry {
 	struct wire_port port;
