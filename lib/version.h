@@ -5,4 +5,7 @@
 
 #define PERIPLUS_VERSION "0.1.0"
 
+/* When it was released: a clock that says less is wrong. */
+#define PERIPLUS_RELEASED "2026-11-01T00:00:00Z"
+
 #endif
