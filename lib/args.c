@@ -393,7 +393,8 @@ static enum args_status help_on_operand(struct parser *s)
 
 static enum args_status finish(struct parser *s)
 {
-	if (s->program->commands && !s->command)
+	if (s->program->commands && !s->command &&
+	    !s->program->command_optional)
 		return refuse(s, "no command given");
 	if (s->command == &builtin_commands[BUILTIN_HELP])
 		return help_on_operand(s);

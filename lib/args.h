@@ -64,6 +64,8 @@ struct args_program {
 		*commands; /* NULL: a program without commands */
 	/* Of a program without commands; NULL: none taken. */
 	const char *operands;
+	/* A command may be left out; result->command is then NULL. */
+	bool command_optional;
 };
 
 struct args_result {
