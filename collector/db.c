@@ -127,7 +127,7 @@ static bool is_good(const PGresult *result)
 static PGresult *collect(struct db *db, struct err *e)
 {
 	PGresult *last = NULL;
-	PGresult *result;
+	PGresult *result = NULL;
 	bool ok = true;
 
 	for (;;) {
