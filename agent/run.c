@@ -130,8 +130,8 @@ static uint32_t to_us(int64_t ns)
 {
 	int64_t us = ns / CLOCK_US;
 
-	if (us > UINT32_MAX)
-		return UINT32_MAX;
+	if (us > INT32_MAX)
+		return INT32_MAX;
 	return us < 0 ? 0 : (uint32_t)us;
 }
 
