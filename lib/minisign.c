@@ -11,8 +11,8 @@
  */
 #include "lib/minisign.h"
 
+#include <inttypes.h>
 #include <sodium.h>
-#include <stdint.h>
 #include <string.h>
 
 enum {
@@ -43,11 +43,21 @@ struct line {
 	size_t n_bytes;
 };
 
+/* libsodium 1.0.18 reads every byte above 0x7f as if it were a slash. */
+static bool is_ascii(const struct line *l)
+{
+	for (size_t i = 0; i < l->n_bytes; i++)
+		if (l->text[i] & 0x80)
+			return false;
+	return true;
+}
+
 static bool from_base64(const struct line *l, void *out, size_t out_bytes)
 {
 	size_t n = 0;
 
-	return sodium_base642bin(out, out_bytes, l->text, l->n_bytes, NULL, &n,
+	return is_ascii(l) &&
+	       sodium_base642bin(out, out_bytes, l->text, l->n_bytes, NULL, &n,
 	                         NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	       n == out_bytes;
 }
@@ -95,14 +105,13 @@ static bool cut_prefix(struct line *l, const char *prefix)
 }
 
 /* minisign shows key ids as one little-endian number. */
-static void format_id(const uint8_t id[KEY_ID_BYTES],
-                      char out[2 * KEY_ID_BYTES + 1])
+static uint64_t number_of(const uint8_t id[KEY_ID_BYTES])
 {
-	uint8_t reversed[KEY_ID_BYTES];
+	uint64_t number = 0;
 
-	for (int i = 0; i < KEY_ID_BYTES; i++)
-		reversed[i] = id[KEY_ID_BYTES - 1 - i];
-	sodium_bin2hex(out, 2 * KEY_ID_BYTES + 1, reversed, sizeof(reversed));
+	for (int i = KEY_ID_BYTES - 1; i >= 0; i--)
+		number = number << 8 | id[i];
+	return number;
 }
 
 static bool read_key(const char *text, struct key *out, struct err *e)
@@ -151,14 +160,11 @@ static bool comment_is_signed(const struct key *key, const struct signature *s,
 static bool same_key(const struct key *key, const struct signature *s,
                      struct err *e)
 {
-	char wanted[2 * KEY_ID_BYTES + 1];
-	char found[2 * KEY_ID_BYTES + 1];
-
 	if (memcmp(key->id, s->key_id, KEY_ID_BYTES) == 0)
 		return true;
-	format_id(key->id, wanted);
-	format_id(s->key_id, found);
-	return err_set(e, 0, "signed by key %s, not by key %s", found, wanted);
+	return err_set(e, 0,
+	               "signed by key %016" PRIX64 ", not by key %016" PRIX64,
+	               number_of(s->key_id), number_of(key->id));
 }
 
 bool minisign_verify(const char *public_key, const void *data,
