@@ -260,24 +260,34 @@ static bool mount_small_disk(unsigned long flags)
 
 enum { CHILD_FINE = 0, CHILD_SKIPPED = 77 };
 
-/* An ordinary user may mount as the only user of a namespace of their own. */
-static bool leave_for_a_namespace(void)
+static bool tell_kernel(const char *path, const char *text)
 {
-	uid_t uid = geteuid();
-	int flags = CLONE_NEWNS | (uid == 0 ? 0 : CLONE_NEWUSER);
-	FILE *map;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write_all(fd, text, strlen(text));
 
-	if (unshare(flags) < 0)
-		return false;
-	if (uid != 0) {
-		map = fopen("/proc/self/uid_map", "we");
-		if (!map)
-			return false;
-		fprintf(map, "0 %d 1\n", (int)uid);
-		if (fclose(map) != 0)
-			return false;
-	}
-	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	close(fd);
+	return ok;
+}
+
+/* See user_namespaces(7): without both maps no file can be made. */
+static bool enter_user_namespace(void)
+{
+	char uid[40];
+	char gid[40];
+
+	snprintf(uid, sizeof(uid), "0 %d 1", (int)geteuid());
+	snprintf(gid, sizeof(gid), "0 %d 1", (int)getegid());
+	return unshare(CLONE_NEWUSER) == 0 &&
+	       tell_kernel("/proc/self/setgroups", "deny") &&
+	       tell_kernel("/proc/self/uid_map", uid) &&
+	       tell_kernel("/proc/self/gid_map", gid);
+}
+
+static bool make_mounts_private(void)
+{
+	return (geteuid() == 0 || enter_user_namespace()) &&
+	       unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 /* Run f where mounting is private to it; returns its exit status. */
@@ -288,7 +298,7 @@ static int status_of(int (*f)(void))
 
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(leave_for_a_namespace() ? f() : CHILD_SKIPPED);
+		_exit(make_mounts_private() ? f() : CHILD_SKIPPED);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
