@@ -10,6 +10,7 @@ judged as if a share of the lines lied in its favour.
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 STRENGTH = 20
 PRIOR_OPEN, PRIOR_BLOCKED, PRIOR_PARTIAL = 0.75, 0.20, 0.05
@@ -51,24 +52,16 @@ def _posterior(n, k, q0, q1):
     return [w / whole for w in weights]
 
 
+class Claims(NamedTuple):
+    """The posterior of each claim, held against liars."""
+    open: float
+    blocked: float
+    partial: float
+
+
 @lru_cache(maxsize=None)
 def claims(n, k, q1=Q1):
-    """The posteriors (open, blocked, partial), each against liars."""
-    opened = _posterior(n, k, Q0, q1 * (1 - LIARS))[0]
-    blocked = _posterior(n, k, Q0 + (1 - Q0) * LIARS, q1)[1]
-    partial = _posterior(n, k, Q0, q1)[2]
-    return opened, blocked, partial
-
-
-def label(n, k, prefixes, q1=Q1):
-    """The label of a cell of n voting lines, k of them on its side."""
-    if n < MIN_LINES or prefixes < MIN_PREFIXES:
-        return "insufficient"
-    opened, blocked, partial = claims(n, k, q1)
-    if blocked >= CERTAIN:
-        return "blocked"
-    if opened >= CERTAIN:
-        return "open"
-    if partial >= CERTAIN:
-        return "partial"
-    return "unclear"
+    """The claims about a cell in which k of n lines have no passage."""
+    return Claims(_posterior(n, k, Q0, q1 * (1 - LIARS))[0],
+                  _posterior(n, k, Q0 + (1 - Q0) * LIARS, q1)[1],
+                  _posterior(n, k, Q0, q1)[2])

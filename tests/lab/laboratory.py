@@ -21,6 +21,7 @@ import plan
 import ports
 import topology
 from answers import Answers
+from oracle import required_reflectors
 from postgres import Postgres
 from program import (Daemon, make_directory, must, run, unprivileged,
                      wait_until, write_file)
@@ -283,6 +284,9 @@ class Laboratory:
         for reflector in self.reflectors.values():
             reflector.start()
         self.collector.command("migrate")
+        self.pg.value("update periplus.setting set value = "
+                      f"{required_reflectors(self.world)} "
+                      "where name = 'required_reflectors'")
         self.collector.start()
         self.homes = {h.name: Home(self, h) for h in self.world.homes()}
         self.say(f"programs: {len(self.reflectors)} reflectors, collector, "

@@ -104,22 +104,46 @@ class Truth:
                 for cell, members in lines.items()}
 
     def _cell(self, cell, members):
-        counts, prefixes, rules, really = Counter(), set(), set(), 0
+        counts, rules, really = Counter(), set(), 0
+        prefixes, open_prefixes = set(), set()
         for home, ballots in members:
             hindered = {e.why for _r, e in ballots if "open" not in e.outcomes}
             really += bool(hindered)
             rules |= hindered
             vote = self.line_vote(ballots)
-            if vote:
-                counts[vote] += 1
-                prefixes.add(self.world.home(home).prefix(cell.family))
+            if not vote:
+                continue
+            counts[vote] += 1
+            prefix = self.world.home(home).prefix(cell.family)
+            prefixes.add(prefix)
+            if vote == "open":
+                open_prefixes.add(prefix)
         counts = {vote: counts[vote] for vote in VOTES}
-        return CellTruth(counts, label(cell, counts, len(prefixes)), really,
-                         ", ".join(sorted(rules)) or "no rule")
+        return CellTruth(counts,
+                         label(cell, counts, len(prefixes),
+                               len(open_prefixes)),
+                         really, ", ".join(sorted(rules)) or "no rule")
 
 
-def label(cell, counts, prefixes):
-    """The label of a cell from its votes."""
+def label(cell, counts, prefixes, open_prefixes):
+    """The label of a cell from its votes.
+
+    Passages from enough different prefixes forbid every label that says that
+    the provider interferes; the rest is the model's.
+    """
     n = sum(counts.values())
+    if n < bayes.MIN_LINES or prefixes < bayes.MIN_PREFIXES:
+        return "insufficient"
     q1 = bayes.Q1_OF.get((cell.transport, cell.port), bayes.Q1)
-    return bayes.label(n, counts["blocked"], prefixes, q1)
+    if open_prefixes < bayes.MIN_PREFIXES:
+        # Exceptions are expected of blocks, not of the other two.
+        for vote, mean in (("blocked", q1), ("intercepted", bayes.Q1),
+                           ("altered", bayes.Q1)):
+            if bayes.claims(n, counts[vote], mean).blocked >= bayes.CERTAIN:
+                return vote
+    claims = bayes.claims(n, n - counts["open"], q1)
+    if claims.open >= bayes.CERTAIN:
+        return "open"
+    if claims.partial >= bayes.CERTAIN:
+        return "partial"
+    return "unclear"

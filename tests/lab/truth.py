@@ -121,13 +121,12 @@ class Path:
         if transport == "udp":
             return _expected(TIMEOUT, "return", {"yes"}, "blocked", rule.where)
         if rule.action == "drop":
-            # Half-open connections are seen, unless SYN cookies hide them.
-            seen, places = {"yes", "unknown"}, {"return", "unknown"}
-        else:
-            # The reflector is told, and forgets the half-open connection.
-            seen, places = {"yes", "no", "unknown"}, {"return", "unknown"}
-        return Expected(frozenset({TIMEOUT}), frozenset(places),
-                        frozenset(seen), "blocked", rule.where)
+            # While its SYN-ACK goes unanswered the reflector's kernel shows
+            # the half-open connection.
+            return _expected(TIMEOUT, "return", {"yes"}, "blocked", rule.where)
+        # The reflector is told, and may forget it before anybody looks.
+        return Expected(frozenset({TIMEOUT}), frozenset({"return", "unknown"}),
+                        frozenset({"yes", "no"}), "blocked", rule.where)
 
     def listens(self, transport, port):
         return (transport, port) not in self.reflector.without

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""demo - the commands "lab demo" and "lab demo-clean".
+
+The database is started outside the namespaces, so that it stays when they
+are gone.  It trusts whoever reaches its socket, therefore its directory lets
+in nobody but root and the server itself.
+"""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+
+import enter
+import measure
+import runner
+import show
+import world as worlds
+from laboratory import STATE, Laboratory, programs_in
+from postgres import Postgres
+from program import run
+
+HOME = "/var/tmp/periplus-demo"
+PG = os.path.join(HOME, "pg")
+WORLD = os.path.join(runner.HERE, "worlds", "demo.world")
+TASTE = "64496/1"       # whose own table is shown at the end
+
+
+class _Progress:
+    """What is going on, on stderr, with the time since the start."""
+
+    def __init__(self, homes):
+        self.start = time.monotonic()
+        self.homes = homes
+        self.done = 0
+        self.live = sys.stderr.isatty()
+
+    def seconds(self):
+        return time.monotonic() - self.start
+
+    def say(self, text):
+        clear = "\r\x1b[K" if self.live else ""
+        print(f"{clear}[{self.seconds():5.1f} s] {text}", file=sys.stderr)
+
+    def check_done(self, _check):
+        self.done += 1
+        if self.live:
+            width = 40 * self.done // self.homes
+            print(f"\r[{self.seconds():5.1f} s] measuring "
+                  f"[{'#' * width}{'.' * (40 - width)}] {self.done} of "
+                  f"{self.homes} homes", end="", file=sys.stderr, flush=True)
+        elif self.done % 10 == 0:
+            self.say(f"measured: {self.done} of {self.homes} homes")
+
+
+def _remove():
+    """Stop the server and remove everything; False when there is nothing."""
+    try:
+        found = os.lstat(HOME)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0:
+        raise enter.EnterError(f"{HOME} exists and is not root's directory: "
+                               "look at it and remove it")
+    if os.path.isdir(PG):
+        Postgres(PG).stop()
+    shutil.rmtree(HOME)
+    return True
+
+
+def clean():
+    """The command "lab demo-clean"."""
+    if _remove():
+        print(f"Stopped the demo's database and removed {HOME}.")
+    else:
+        print("There is nothing to remove.")
+    return 0
+
+
+def outside(options):
+    """Start the database, run the demo inside, keep or remove."""
+    programs_in(options.build)
+    if _remove():
+        print(f"Removed the data of an earlier demo in {HOME}.",
+              file=sys.stderr)
+    os.mkdir(HOME, 0o700)
+    shutil.chown(HOME, "root", "postgres")
+    os.chmod(HOME, 0o710)
+    status = 128
+    try:
+        Postgres(PG).start()
+        status = enter.supervise([os.path.join(runner.HERE, "lab"),
+                                  "--build", os.path.abspath(options.build),
+                                  "demo"])
+    finally:
+        if status >= 128:       # interrupted, or it never began
+            _remove()
+            print("\nThe demo did not finish; nothing is left of it.",
+                  file=sys.stderr)
+    return status
+
+
+def _reachable_pg():
+    """The socket's directory under a path that the collector may enter."""
+    path = "/run/pg"
+    os.mkdir(path)
+    subprocess.run(["mount", "--bind", PG, path], check=True)
+    return path
+
+
+def _keep(result):
+    """Leave the facts beside the database."""
+    shutil.copytree(STATE, os.path.join(HOME, "lab"), symlinks=True)
+    shutil.copy(WORLD, HOME)
+    with open(os.path.join(HOME, "result.json"), "w", encoding="utf-8") as f:
+        json.dump(runner.document(result), f, indent=1)
+
+
+def _taste(lab):
+    """What the person in one of the homes is told."""
+    home = lab.home(TASTE)
+    done = run(home.node, [lab.programs["periplus"], "check", "--config",
+                           home.conf, "--no-upload"])
+    return done.stdout if done.returncode == 0 else done.stderr
+
+
+def inside(options):
+    """The demo itself."""
+    enter.settle()
+    world = worlds.load(WORLD)
+    progress = _Progress(len(world.homes()))
+    pg = _reachable_pg()
+    with Laboratory(world, options.build, progress.say, pg) as lab:
+        checks = measure.rounds(lab, 1, progress.check_done)
+        progress.say(f"measured: {len(checks)} homes, every run stored")
+        taste = _taste(lab)
+        result = runner.evaluate(lab, checks, 1)
+        progress.say("verdicts computed and compared with the world")
+        _keep(result)
+    return _print(result, taste, progress)
+
+
+def _print(result, taste, progress):
+    world, summary = result.world, result.summary
+    isp = world.isp(int(TASTE.split("/", maxsplit=1)[0]))
+    print(f"\nWhat the person in home {TASTE} ({isp.name}) is told:\n")
+    print(taste)
+    print("Which ISPs block which ports:\n")
+    for line in show.matrix(world, result.cells, sys.stdout.isatty()):
+        print(line)
+    print()
+    for line in show.differences(result.cells):
+        print(line)
+    print(f"{summary['right']} of {summary['probes']} probes came to what the "
+          f"world's rules make of them, {summary['unknown']} to nothing, "
+          f"{summary['wrong']} to something else; {summary['runs_stored']} of "
+          f"{summary['runs']} runs are stored.")
+    print(f"\nLook further:   sudo psql -h {PG} -U periplus_owner periplus")
+    print("  for instance:  select asn_name, transport, port, label, k, lines "
+          "from periplus.verdict_matrix\n                 where label <> "
+          "'open' order by asn, port;")
+    print(f"The data:       {HOME}  (pg: database, lab: configurations and "
+          "logs, result.json: everything)")
+    print("Remove it all:  sudo make demo-clean")
+    well = runner.compare.all_well(summary)
+    print(f"\nThe demo took {progress.seconds():.0f} s.", file=sys.stderr)
+    return 0 if well else 1
