@@ -6,17 +6,14 @@
  */
 #include "lib/plan.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include "lib/catalogue.h"
 #include "lib/clock.h"
 #include "lib/json.h"
-#include "lib/minisign.h"
-#include "lib/outcome.h"
+#include "lib/plan_syntax.h"
 
 #define FORMAT "periplus-plan/1"
 
@@ -29,7 +26,6 @@
 enum {
 	MINISIGN_KEY_CHARS = 56,
 	MINISIGN_KEY_BYTES = 42,
-	HOST_MAX = 100,
 };
 
 /* Where in the plan a value stands: list[index].name, or name alone. */
@@ -117,20 +113,6 @@ static bool take_list(const struct where *at, const cJSON *item, int most,
 	return true;
 }
 
-static bool is_version(const char *text)
-{
-	bool digit_before = false;
-
-	for (; *text; text++) {
-		if (*text != '.' && !(*text >= '0' && *text <= '9'))
-			return false;
-		if (*text == '.' && !digit_before)
-			return false;
-		digit_before = *text != '.';
-	}
-	return digit_before;
-}
-
 static bool take_time(const struct where *at, const cJSON *item, int64_t *out)
 {
 	char text[CLOCK_TEXT_BYTES];
@@ -148,7 +130,7 @@ static bool take_version(const struct where *at, const cJSON *item, char *out,
 {
 	if (!take_text(at, item, out, out_bytes))
 		return false;
-	if (!is_version(out))
+	if (!plan_is_version(out))
 		return refuse(at, "must be a version such as 0.1.0");
 	return true;
 }
@@ -191,76 +173,6 @@ static bool take_next_key(const struct where *at, const cJSON *item, char *out,
 	return true;
 }
 
-/*
- * Z85 (ZeroMQ RFC 32): five characters are one 32-bit number in base 85.  A
- * key that libzmq would refuse must not get into a plan.
- */
-static bool is_z85_key(const char *text)
-{
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz"
-				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     ".-:+=^!/*?&<>()[]{}@%$#";
-	uint64_t group = 0;
-
-	if (strlen(text) != PLAN_KEY_BYTES - 1)
-		return false;
-	for (int i = 0; i < PLAN_KEY_BYTES - 1; i++) {
-		const char *digit = strchr(digits, text[i]);
-
-		if (!digit)
-			return false;
-		group = group * 85 + (uint64_t)(digit - digits);
-		if (i % 5 < 4)
-			continue;
-		if (group > UINT32_MAX)
-			return false;
-		group = 0;
-	}
-	return true;
-}
-
-/* 1 to 65535 in plain decimal, and nothing behind it. */
-static bool is_port(const char *text)
-{
-	size_t n = strspn(text, "0123456789");
-
-	return n >= 1 && n <= 5 && text[n] == '\0' && text[0] != '0' &&
-	       strtoul(text, NULL, 10) <= UINT16_MAX;
-}
-
-/* A name or IPv4 address, or an IPv6 address in brackets. */
-static bool is_host(const char *text, size_t n)
-{
-	char host[HOST_MAX + 1];
-	struct addr a;
-
-	if (n == 0 || n > HOST_MAX)
-		return false;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	if (host[0] == '[' && host[n - 1] == ']') {
-		host[n - 1] = '\0';
-		return addr_parse(host + 1, &a) && a.family == 6;
-	}
-	return isalnum((unsigned char)host[0]) &&
-	       strspn(host, "abcdefghijklmnopqrstuvwxyz"
-	                    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == n;
-}
-
-static bool is_endpoint(const char *text)
-{
-	static const char scheme[] = "tcp://";
-
-	if (strncmp(text, scheme, sizeof(scheme) - 1) != 0)
-		return false;
-	text += sizeof(scheme) - 1;
-
-	const char *colon = strrchr(text, ':');
-
-	return colon && is_host(text, (size_t)(colon - text)) &&
-	       is_port(colon + 1);
-}
-
 enum collector_key { COLLECTOR_ENDPOINT, COLLECTOR_KEY, COLLECTOR_KEYS };
 
 static const char *const collector_names[COLLECTOR_KEYS] = {
@@ -279,12 +191,12 @@ static bool take_collector(struct where at, const cJSON *object,
 	if (!take_text(&at, member[COLLECTOR_ENDPOINT], out->endpoint,
 	               sizeof(out->endpoint)))
 		return false;
-	if (!is_endpoint(out->endpoint))
+	if (!plan_is_endpoint(out->endpoint))
 		return refuse(&at, "must be tcp://host:port");
 	at.name = collector_names[COLLECTOR_KEY];
 	if (!take_text(&at, member[COLLECTOR_KEY], out->key, sizeof(out->key)))
 		return false;
-	if (!is_z85_key(out->key))
+	if (!plan_is_curve_key(out->key))
 		return refuse(&at,
 		              "must be a CURVE public key, %d characters "
 		              "of Z85",
@@ -638,131 +550,4 @@ bool plan_parse(const char *json, size_t n_bytes, struct plan *out,
 
 	cJSON_Delete(root);
 	return ok;
-}
-
-/* Compare the number at the start of both texts and step over it. */
-static int compare_number(const char **a, const char **b)
-{
-	*a += strspn(*a, "0");
-	*b += strspn(*b, "0");
-
-	size_t n = strspn(*a, "0123456789");
-	size_t m = strspn(*b, "0123456789");
-	int order = 0;
-
-	if (n != m)
-		order = n < m ? -1 : 1;
-	else
-		order = memcmp(*a, *b, n);
-	*a += n;
-	*b += m;
-	return order;
-}
-
-/* A part that is left out is 0; what follows the numbers does not count. */
-int plan_version_compare(const char *a, const char *b)
-{
-	for (;;) {
-		int order = compare_number(&a, &b);
-
-		if (order != 0)
-			return order;
-		if (*a != '.' && *b != '.')
-			return 0;
-		if (*a == '.')
-			a++;
-		if (*b == '.')
-			b++;
-	}
-}
-
-static bool signature_is_good(const struct plan_check *check, const char *json,
-                              size_t json_bytes, const char *signature,
-                              size_t signature_bytes, struct err *e)
-{
-	struct err next;
-
-	if (minisign_verify(check->public_key, json, json_bytes, signature,
-	                    signature_bytes, e))
-		return true;
-	if (check->next_key && check->next_key[0] != '\0' &&
-	    minisign_verify(check->next_key, json, json_bytes, signature,
-	                    signature_bytes, &next))
-		return true;
-	return err_prefix(e, "the plan is refused (fetch it again, or check "
-	                     "the public key in the configuration)");
-}
-
-static bool target_is_allowed(const struct plan_reflector *r,
-                              const struct addr *a, struct err *e)
-{
-	char text[ADDR_TEXT_BYTES];
-
-	if (a->family == 0 || addr_class(a) == ADDR_PUBLIC)
-		return true;
-	addr_format(a, text);
-	return err_set(e, 0,
-	               "the plan's reflector \"%s\" has the address %s, which "
-	               "is not public: ask the operator for a corrected plan",
-	               r->name, text);
-}
-
-static bool targets_are_allowed(const struct plan *plan, struct err *e)
-{
-	for (int i = 0; i < plan->reflector_count; i++) {
-		const struct plan_reflector *r = &plan->reflector[i];
-
-		if (!target_is_allowed(r, &r->ipv4, e) ||
-		    !target_is_allowed(r, &r->ipv6, e))
-			return false;
-	}
-	return true;
-}
-
-/* May a plan of good signature and form be used here and now? */
-static enum plan_verdict judge(const struct plan_check *check,
-                               const struct plan *plan, struct err *e)
-{
-	char until[CLOCK_TEXT_BYTES];
-
-	if (plan->serial < check->highest_serial) {
-		err_set(e, 0,
-		        "the plan's serial %" PRIu32 " is older than %" PRIu32
-		        ", which was seen before: fetch the current plan",
-		        plan->serial, check->highest_serial);
-		return PLAN_OLDER;
-	}
-	if (check->now_ns >= plan->valid_until_ns) {
-		clock_format(plan->valid_until_ns, until);
-		err_set(e, 0,
-		        "the plan expired at %s: fetch a newer one, and check "
-		        "this machine's clock",
-		        until);
-		return PLAN_EXPIRED;
-	}
-	if (plan_version_compare(check->agent_version, plan->min_agent) < 0) {
-		err_set(e, 0,
-		        "the plan needs periplus %s or later, this is %s: "
-		        "update it",
-		        plan->min_agent, check->agent_version);
-		return PLAN_AGENT_TOO_OLD;
-	}
-	if (!check->allow_any_target && !targets_are_allowed(plan, e))
-		return PLAN_BAD_TARGET;
-	return PLAN_OK;
-}
-
-enum plan_verdict plan_accept(const struct plan_check *check, const char *json,
-                              size_t json_bytes, const char *signature,
-                              size_t signature_bytes, struct plan *out,
-                              struct err *e)
-{
-	if (!signature_is_good(check, json, json_bytes, signature,
-	                       signature_bytes, e))
-		return PLAN_BAD_SIGNATURE;
-	if (!plan_parse(json, json_bytes, out, e)) {
-		err_prefix(e, "the plan is malformed");
-		return PLAN_MALFORMED;
-	}
-	return judge(check, out, e);
 }
