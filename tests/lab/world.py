@@ -286,13 +286,8 @@ def _spread4(prefixes, homes):
     nets = [n for p in prefixes for n in
             (p.subnets(new_prefix=24) if p.prefixlen < 24 else [p])]
     usable = nets[1:] or nets
-    if homes > 200 * len(usable):
-        raise _Bad(f"{homes} homes do not fit into "
-                   f"{', '.join(map(str, prefixes))}")
-    start = 50 if len(nets) == 1 else 10
-    if start + (homes - 1) // len(usable) >= usable[0].num_addresses - 1:
-        raise _Bad(f"{homes} homes do not fit into "
-                   f"{', '.join(map(str, prefixes))}")
+    # Above the router's and the relay's addresses; HOMES_MAX fits into a /24.
+    start = 50
     return [usable[i % len(usable)][start + i // len(usable)]
             for i in range(homes)]
 
