@@ -6,7 +6,7 @@
 
 #define DEFAULT_PATH PERIPLUS_SYSCONFDIR "/collector.conf"
 
-const struct conf_key config_keys[] = {
+const struct conf_key collector_config_keys[] = {
 	{
 		.name = "listen",
 		.type = CONF_LIST,
@@ -189,13 +189,6 @@ const struct conf_key config_keys[] = {
 		.def = "5s",
 		.help = "when stopped, how long to finish what is in hand",
 	},
-	{
-		.name = "debug",
-		.type = CONF_BOOL,
-		.offset = offsetof(struct config, debug),
-		.def = "no",
-		.help = "say more",
-	},
 	{ 0 },
 };
 
@@ -250,22 +243,22 @@ static bool check_together(const struct config *c, struct err *e)
 	       check_conninfo("database_reader", c->database_reader, e);
 }
 
-bool config_load(struct config *c, const char *path, const char *const *set,
-                 int set_count, struct err *e)
+bool collector_config_load(struct config *c, const char *path,
+                           const char *const *set, int set_count, struct err *e)
 {
-	conf_defaults(config_keys, c);
+	conf_defaults(collector_config_keys, c);
 	if (!path && access(DEFAULT_PATH, F_OK) == 0)
 		path = DEFAULT_PATH;
-	if (path && !conf_load(config_keys, c, path, e))
+	if (path && !conf_load(collector_config_keys, c, path, e))
 		return false;
 	for (int i = 0; i < set_count; i++) {
-		if (!conf_set(config_keys, c, "--set", set[i], e))
+		if (!conf_set(collector_config_keys, c, "--set", set[i], e))
 			return false;
 	}
 	return check_together(c, e);
 }
 
-void config_free(struct config *c)
+void collector_config_free(struct config *c)
 {
-	conf_free(config_keys, c);
+	conf_free(collector_config_keys, c);
 }

@@ -35,20 +35,19 @@ struct config {
 	int64_t io_threads;
 	int64_t max_connections;
 	int64_t shutdown_grace_ns;
-	bool debug;
 };
 
-extern const struct conf_key config_keys[];
+extern const struct conf_key collector_config_keys[];
 
 /*
  * Read the file over the defaults, then each "key=value" of set, then check
  * what one key alone cannot show.  path NULL: the file in the system's place,
  * which may be missing.
  */
-MUSTCHECK bool config_load(struct config *c, const char *path,
-                           const char *const *set, int set_count,
-                           struct err *e);
+MUSTCHECK bool collector_config_load(struct config *c, const char *path,
+                                     const char *const *set, int set_count,
+                                     struct err *e);
 
-void config_free(struct config *c);
+void collector_config_free(struct config *c);
 
 #endif

@@ -156,10 +156,12 @@ static PGresult *collect(struct db *db, struct err *e)
 
 /* ---- connection ---------------------------------------------------------- */
 
-static void drop_notice(void *arg, const PGresult *result)
+static void keep_notice(void *arg, const PGresult *result)
 {
-	(void)arg;
-	(void)result;
+	struct db *db = arg;
+	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	snprintf(db->notice, sizeof(db->notice), "%s", text ? text : "");
 }
 
 static bool finish_connect(struct db *db, struct err *e)
@@ -203,7 +205,7 @@ bool db_open(struct db *db, const char *conninfo, const char *program,
 		db_close(db);
 		return false;
 	}
-	PQsetNoticeReceiver(db->conn, drop_notice, NULL);
+	PQsetNoticeReceiver(db->conn, keep_notice, db);
 	PQsetnonblocking(db->conn, 1);
 	db->fault = DB_FINE;
 	return true;

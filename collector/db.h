@@ -4,8 +4,7 @@
  *
  * Every wait for the server also watches stop_fd: once that is readable, the
  * call in progress and all later ones fail with DB_STOPPED.  A failure is
- * sorted by what can be done about it (enum db_fault).  Notices of the server
- * are dropped.
+ * sorted by what can be done about it (enum db_fault).
  */
 #ifndef COLLECTOR_DB_H
 #define COLLECTOR_DB_H
@@ -29,6 +28,7 @@ struct db {
 	PGconn *conn;
 	int stop_fd; /* -1: nothing to watch */
 	enum db_fault fault;
+	char notice[256]; /* what the server remarked last */
 };
 
 /* Sort an SQLSTATE; NULL or "" means that the server never answered. */

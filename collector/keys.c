@@ -70,43 +70,36 @@ bool keys_pair_load(const char *path, struct keys_pair *out, struct err *e)
 	return ok;
 }
 
-/* Secrets that others know by their public half must not vanish. */
-static bool write_new(const char *path, const char *text, struct err *e)
-{
-	if (access(path, F_OK) == 0)
-		return err_set(e, 0,
-		               "%s exists and stays: move it away to make a "
-		               "new key",
-		               path);
-	return file_replace(path, text, strlen(text), 0600, e);
-}
-
-bool keys_pair_create(const char *path, struct keys_pair *out, struct err *e)
+bool keys_pair_ensure(const char *path, struct keys_pair *out, struct err *e)
 {
 	char text[128];
 	bool ok;
 
+	if (access(path, F_OK) == 0)
+		return keys_pair_load(path, out, e);
 	if (zmq_curve_keypair(out->public_key, out->secret_key) != 0)
 		return err_set(e, errno, "cannot make a CURVE key pair");
 	snprintf(text, sizeof(text), "public %s\nsecret %s\n", out->public_key,
 	         out->secret_key);
-	ok = write_new(path, text, e);
+	ok = file_replace(path, text, strlen(text), 0600, e);
 	explicit_bzero(text, sizeof(text));
 	return ok;
 }
 
-bool keys_line_create(const char *path, struct err *e)
+bool keys_line_ensure(const char *path, struct err *e)
 {
 	uint8_t key[KEYS_LINE_BYTES];
 	char text[2 * sizeof(key) + 2];
 	size_t n = 2 * sizeof(key);
 	bool ok;
 
+	if (access(path, F_OK) == 0)
+		return file_read_key(path, key, sizeof(key), e);
 	randombytes_buf(key, sizeof(key));
 	sodium_bin2hex(text, n + 1, key, sizeof(key));
 	text[n] = '\n';
 	text[n + 1] = 0;
-	ok = write_new(path, text, e);
+	ok = file_replace(path, text, n + 1, 0600, e);
 	explicit_bzero(text, sizeof(text));
 	explicit_bzero(key, sizeof(key));
 	return ok;

@@ -49,12 +49,12 @@ struct keys_receipts {
 MUSTCHECK bool keys_pair_load(const char *path, struct keys_pair *out,
                               struct err *e);
 
-/* Make a pair and write it; an existing file is never replaced. */
-MUSTCHECK bool keys_pair_create(const char *path, struct keys_pair *out,
+/* Load the pair; when there is no such file, make one and write it. */
+MUSTCHECK bool keys_pair_ensure(const char *path, struct keys_pair *out,
                                 struct err *e);
 
-/* Make a line key and write it as hex; an existing file is never replaced. */
-MUSTCHECK bool keys_line_create(const char *path, struct err *e);
+/* Check a line key; when there is no such file, make one and write it. */
+MUSTCHECK bool keys_line_ensure(const char *path, struct err *e);
 
 /* Read lines "name hex-key [address ...]"; "#" starts a comment. */
 MUSTCHECK bool keys_receipts_load(const char *path, struct keys_receipts *out,
