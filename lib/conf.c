@@ -83,16 +83,13 @@ static bool refuse(struct err *e, const struct conf_key *k, const char *text,
 	return err_set(e, 0, "%s = %s: %s", k->name, shown, why);
 }
 
-/* "1s to 1d"; empty when there is no limit. */
+/* "1s to 1d". */
 static void describe_range(const struct conf_key *k, char *out, size_t n_bytes)
 {
 	const struct number_type *type = number_type_of(k);
 	char min[VALUE_TEXT_BYTES];
 	char max[VALUE_TEXT_BYTES];
 
-	out[0] = '\0';
-	if (!has_range(k))
-		return;
 	type->format(k->min * type->range_unit, min);
 	type->format(k->max * type->range_unit, max);
 	snprintf(out, n_bytes, "%s to %s", min, max);
@@ -432,8 +429,12 @@ void conf_print(const struct conf_key *keys, const void *target, FILE *out)
 /* What may stand there, in a few words; empty for a plain text. */
 static void describe_values(const struct conf_key *k, char *out, size_t n_bytes)
 {
-	if (number_type_of(k))
+	const struct number_type *type = number_type_of(k);
+
+	if (type && has_range(k))
 		describe_range(k, out, n_bytes);
+	else if (type)
+		snprintf(out, n_bytes, "%s", type->noun);
 	else if (k->type == CONF_BOOL)
 		snprintf(out, n_bytes, "yes or no");
 	else if (k->type == CONF_LIST)
