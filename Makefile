@@ -110,6 +110,15 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVES)
 		$(ARCHIVES) -Wl,--end-group \
 		$(call libs,libzmq libpq libcurl libsystemd libmaxminddb $(PKG)) -lcmocka -lm
 
+# Programs that tests/agent uses: the engine alone, a collector's stand-in.
+AGENT_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/agent/*.c))
+
+tests-bin: $(AGENT_TOOLS)
+
+$(AGENT_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/periplus.a $(BUILD)/lib.a
+	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ \
+		$(call libs,libzmq libsystemd $(PKG)) -lm
+
 # ---- the two commands of the README ----------------------------------------
 
 demo: deps all ## run the demo world and print which ISPs block which ports
