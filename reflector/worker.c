@@ -225,9 +225,14 @@ static struct worker_report adjust_all(struct worker *w,
 {
 	struct worker_report report = { 0 };
 
-	for (int i = 0; i < w->socket_count; i++)
-		if (w->usable[w->socket[i].local])
-			adjust(&w->socket[i], claim, &report);
+	for (int i = 0; i < w->socket_count; i++) {
+		struct port_socket *s = &w->socket[i];
+
+		if (w->usable[s->local])
+			adjust(s, claim, &report);
+		else if (portset_wanted(w->common->ports, s->slot).port != 0)
+			report.failed++;
+	}
 	return report;
 }
 
