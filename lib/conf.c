@@ -99,7 +99,6 @@ static bool set_number(const struct conf_key *k, int64_t *field,
                        const char *text, struct err *e)
 {
 	const struct number_type *type = number_type_of(k);
-	char range[2 * VALUE_TEXT_BYTES + 8];
 	char why[128];
 	int64_t n;
 
@@ -109,6 +108,8 @@ static bool set_number(const struct conf_key *k, int64_t *field,
 	}
 	if (has_range(k) &&
 	    (n < k->min * type->range_unit || n > k->max * type->range_unit)) {
+		char range[2 * VALUE_TEXT_BYTES + 8];
+
 		describe_range(k, range, sizeof(range));
 		snprintf(why, sizeof(why), "out of range, %s", range);
 		return refuse(e, k, text, why);

@@ -5,11 +5,19 @@
  */
 #include "lib/nearest.h"
 
+#include <stdbool.h>
+
 enum { WORD_MAX = 63 }; /* longer words get no suggestion */
 
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Do the last two of i characters stand the other way round in b? */
+static bool swapped(const char *a, size_t i, const char *b, size_t j)
+{
+	return i >= 2 && j >= 2 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
 }
 
 /*
@@ -34,8 +42,7 @@ static size_t distance(const char *a, const char *b)
 			size_t n = above[j - 1] + (a[i - 1] != b[j - 1]);
 
 			n = least(n, least(above[j], here[j - 1]) + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1])
+			if (swapped(a, i, b, j))
 				n = least(n, two_above[j - 2] + 1);
 			here[j] = n;
 		}

@@ -97,7 +97,7 @@ static const struct args_program plain = {
 static struct given given;
 static struct args_result result;
 static struct err error;
-static char *shown;
+static char *shown; /* freed by the next */
 static size_t shown_bytes;
 
 enum { WORDS_MAX = 48 };
@@ -108,9 +108,11 @@ static enum args_status parse(const struct args_program *program,
 	static char *argv[WORDS_MAX + 2];
 	static char name[] = "tool";
 	int argc = 1;
-	FILE *out = open_memstream(&shown, &shown_bytes);
+	FILE *out;
 	enum args_status status;
 
+	free(shown);
+	out = open_memstream(&shown, &shown_bytes);
 	assert_non_null(out);
 	argv[0] = name;
 	for (; words[argc - 1]; argc++) {
@@ -132,7 +134,6 @@ static void accept(const char *const *words)
 	if (parse(&tool, words) != ARGS_RUN)
 		fail_msg("%s", error.text);
 	assert_int_equal(shown_bytes, 0);
-	free(shown);
 }
 
 static void refuse_of(const struct args_program *program,
@@ -141,7 +142,6 @@ static void refuse_of(const struct args_program *program,
 	assert_int_equal(parse(program, words), ARGS_BAD);
 	assert_string_equal(error.text, expected);
 	assert_int_equal(shown_bytes, 0);
-	free(shown);
 }
 
 static void refuse_words(const char *const *words, const char *expected)
@@ -155,7 +155,6 @@ static void show(const struct args_program *program, const char *const *words,
 	assert_int_equal(parse(program, words), ARGS_SHOWN);
 	assert_string_equal(shown, expected);
 	assert_string_equal(error.text, "");
-	free(shown);
 }
 
 /* ---- what is accepted --------------------------------------------------- */
@@ -231,7 +230,6 @@ static void a_program_without_commands_takes_operands(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(&plain, WORDS("-j", "a")), ARGS_RUN);
-	free(shown);
 	assert_null(result.command);
 	assert_int_equal(result.operand_count, 1);
 	assert_string_equal(result.operands[0], "a");
@@ -245,7 +243,6 @@ static void an_optional_command_may_be_left_out(void **state)
 	(void)state;
 	lenient.command_optional = true;
 	assert_int_equal(parse(&lenient, WORDS("-c", "a")), ARGS_RUN);
-	free(shown);
 	assert_null(result.command);
 }
 
@@ -362,9 +359,7 @@ static void a_very_long_word_is_refused_in_one_line(void **state)
 	word[sizeof(word) - 1] = '\0';
 	memcpy(word, "--", 2);
 	assert_int_equal(parse(&tool, WORDS("check", word)), ARGS_BAD);
-	free(shown);
 	assert_int_equal(parse(&tool, WORDS(word + 2)), ARGS_BAD);
-	free(shown);
 	/* It still says where to read on. */
 	assert_non_null(strstr(error.text, "; see 'tool --help'"));
 }
@@ -471,14 +466,12 @@ static void a_program_may_have_its_own_version_command(void **state)
 	(void)state;
 	program.commands = own;
 	assert_int_equal(parse(&program, WORDS("version")), ARGS_RUN);
-	free(shown);
 	assert_ptr_equal(result.command, &own[0]);
 	assert_int_equal(parse(&program, WORDS("--help")), ARGS_SHOWN);
 	assert_non_null(strstr(shown, "  version     show the version and "
 	                              "the schema's\n"
 	                              "  help        explain a command\n"
 	                              "\n"));
-	free(shown);
 }
 
 int main(void)
