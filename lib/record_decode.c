@@ -109,11 +109,12 @@ static bool take_format(struct decoder *d)
 {
 	char text[sizeof(RECORD_FORMAT_NAME)];
 
-	if (json_peek(&d->r) != '"' ||
-	    !json_string(&d->r, text, sizeof(text)) ||
-	    strcmp(text, RECORD_FORMAT_NAME) != 0)
-		return blame(d, RECORD_FORMAT, "format");
-	return true;
+	if (json_peek(&d->r) != '"')
+		json_skip(&d->r);
+	else if (json_string(&d->r, text, sizeof(text)) &&
+	         strcmp(text, RECORD_FORMAT_NAME) == 0)
+		return true;
+	return blame(d, RECORD_FORMAT, "format");
 }
 
 static bool take_run(struct decoder *d, const char *name)
