@@ -12,7 +12,7 @@
 #include "lib/text.h"
 #include "lib/value.h"
 
-enum { FILE_MAX_BYTES = 256 * 1024, SHOWN_BYTES = 80 };
+enum { FILE_MAX_BYTES = 256 * 1024, SHOWN_BYTES = 80, VALUES_BYTES = 80 };
 
 /* The types that are held as int64_t differ only in how they are written. */
 struct number_type {
@@ -448,7 +448,7 @@ void conf_help(const struct conf_key *keys, FILE *out)
 {
 	for (const struct conf_key *k = keys; k->name; k++) {
 		const char *def = k->def ? k->def : "";
-		char values[64];
+		char values[VALUES_BYTES];
 
 		describe_values(k, values, sizeof(values));
 		fprintf(out, "%s%s =%s%s", k == keys ? "" : "\n", k->name,
@@ -460,16 +460,34 @@ void conf_help(const struct conf_key *keys, FILE *out)
 	}
 }
 
-/* In roff a dash is not a minus, and some characters begin a request. */
+/* What roff would take for something else. */
+static const char *roff_escape(char c)
+{
+	switch (c) {
+	case '\\':
+		return "\\e";
+	case '-':
+		return "\\-";
+	case '~':
+		return "\\(ti";
+	case '^':
+		return "\\(ha";
+	case '`':
+		return "\\(ga";
+	default:
+		return NULL;
+	}
+}
+
 static void put_roff(const char *text, FILE *out)
 {
-	if (*text == '.' || *text == '\'')
+	if (*text == '.' || *text == '\'') /* would begin a request */
 		fputs("\\&", out);
 	for (const char *p = text; *p; p++) {
-		if (*p == '\\')
-			fputs("\\e", out);
-		else if (*p == '-')
-			fputs("\\-", out);
+		const char *escaped = roff_escape(*p);
+
+		if (escaped)
+			fputs(escaped, out);
 		else
 			fputc(*p, out);
 	}
@@ -478,7 +496,7 @@ static void put_roff(const char *text, FILE *out)
 void conf_man(const struct conf_key *keys, FILE *out)
 {
 	for (const struct conf_key *k = keys; k->name; k++) {
-		char values[64];
+		char values[VALUES_BYTES];
 
 		describe_values(k, values, sizeof(values));
 		fprintf(out, ".TP\n\\fB%s\\fR =", k->name);
@@ -486,10 +504,10 @@ void conf_man(const struct conf_key *keys, FILE *out)
 			fputc(' ', out);
 			put_roff(k->def, out);
 		}
+		if (*values)
+			fprintf(out, "   (%s)", values);
 		fputc('\n', out);
 		put_roff(k->help, out);
-		if (*values)
-			fprintf(out, "\n(%s)", values);
 		fputc('\n', out);
 	}
 }

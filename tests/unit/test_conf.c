@@ -515,7 +515,7 @@ static void the_manual_page_has_the_same_in_roff(void **state)
 			.type = CONF_DURATION,
 			.min = 1,
 			.max = 60,
-			.help = ".hidden",
+			.help = ".hidden in ~",
 		},
 		{ 0 },
 	};
@@ -527,9 +527,8 @@ static void the_manual_page_has_the_same_in_roff(void **state)
 	                   "\\fBpath\\fR = /a\\-b\\ec\n"
 	                   "\\&'quoted' at the beginning \\- and a dash\n"
 	                   ".TP\n"
-	                   "\\fBinterval\\fR =\n"
-	                   "\\&.hidden\n"
-	                   "(1s to 1m)\n");
+	                   "\\fBinterval\\fR =   (1s to 1m)\n"
+	                   "\\&.hidden in \\(ti\n");
 }
 
 int main(void)
