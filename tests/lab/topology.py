@@ -139,8 +139,14 @@ def _home(net, router, isp, home):
     port = f"h{home.number}"
     net.cable(host, "eth0", gateway, "lan")
     net.cable(gateway, "wan", router, port)
-    _unnumbered(router, isp.router4, home.addr4, port)
-    (_lan_nat if home.nat else _lan_routed)(host, gateway, home, isp)
+    if home.nat:
+        _unnumbered(router, isp.router4, home.addr4, port)
+        _lan_nat(host, gateway, home, isp)
+    else:
+        _unnumbered(router, isp.router4, home.lan4[1], port)
+        router.lines.append(f"route add {home.addr4}/32 via {home.lan4[1]} "
+                            f"dev {port}")
+        _lan_routed(host, gateway, home, isp)
     _default(gateway, isp.router4, "wan")
     if home.prefix6:
         lan = home.lan6

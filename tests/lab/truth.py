@@ -99,13 +99,14 @@ class Path:
                                  rule.where)
         elif rule.action == "icmp":
             return self._icmp(rule)
-        elif rule.place == "host" and transport == "udp":
-            # The kernel tells the sender: EPERM.
-            return _expected(DENIED, "host", {"no"}, None, rule.where)
         elif rule.action == "reset" and transport == "tcp" and \
                 not self._lost_on_return(nearer, transport, port):
             return _expected(REFUSED, "unknown", {"no"}, "blocked",
                              rule.where)
+        elif rule.place == "host":
+            # The kernel tells who sends over UDP (EPERM), and over TCP it
+            # counts the segments that never left.
+            return _expected(DENIED, "host", {"no"}, None, rule.where)
         return _expected(TIMEOUT, "unknown", {"no"}, "blocked", rule.where)
 
     def _icmp(self, rule):
