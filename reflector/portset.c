@@ -51,12 +51,11 @@ static struct slot *find(struct portset *s, struct wire_port port)
 	return NULL;
 }
 
-static void want(const struct portset *s, struct wanted *w,
-                 enum transport transport, uint16_t port)
+static void want(const struct portset *s, struct wanted *w, uint8_t transport,
+                 uint16_t port)
 {
 	if (!port_list_has(&s->without, transport, port))
-		w->port[w->count++] =
-			(struct wire_port){ (uint8_t)transport, port };
+		w->port[w->count++] = (struct wire_port){ transport, port };
 }
 
 static struct wanted wanted_around(const struct portset *s, int64_t day)

@@ -209,6 +209,17 @@ static bool is_passing(int code)
 	       code == EOPNOTSUPP || code == EPERM;
 }
 
+/* Nothing is left to hold one more: the oldest gives up what it has. */
+static bool make_room(struct tcp *t)
+{
+	uint32_t place = roster_oldest(t->roster);
+
+	if (place == ROSTER_NONE)
+		return false;
+	refuse(&t->connection[place], COUNT_TCP_EVICTED);
+	return true;
+}
+
 enum tcp_accept tcp_accept(struct tcp *t, int listen_fd,
                            const struct arrival *where)
 {
@@ -222,7 +233,7 @@ enum tcp_accept tcp_accept(struct tcp *t, int listen_fd,
 
 		if (fd < 0 && errno == EAGAIN)
 			return TCP_TAKEN;
-		if (fd < 0 && is_passing(errno))
+		if (fd < 0 && (is_passing(errno) || make_room(t)))
 			continue;
 		if (fd < 0)
 			return TCP_NO_FILES;

@@ -21,8 +21,9 @@ struct tcp_limits {
 };
 
 enum tcp_accept {
-	TCP_TAKEN,    /* all that waited, or as many as one turn may take */
-	TCP_NO_FILES, /* out of descriptors or memory: try again later */
+	TCP_TAKEN, /* all that waited, or as many as one turn may take */
+	/* Out of descriptors or memory, and no connection to give up. */
+	TCP_NO_FILES,
 };
 
 struct tcp;

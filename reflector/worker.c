@@ -86,10 +86,7 @@ static void on_resume(struct timer *t, int64_t now_ns)
 	watch_listeners(w, EPOLLIN);
 }
 
-/*
- * Those that wait stay in the kernel's queue, and those that are here come to
- * an end meanwhile and give their descriptors back.
- */
+/* Those that wait stay in the kernel's queue meanwhile. */
 static void rest(struct worker *w, int64_t now_ns)
 {
 	count(&w->counters, COUNT_ACCEPT_PAUSED);
