@@ -43,6 +43,16 @@ static void the_nearest_of_several_wins(void **state)
 	assert_string_equal(nearest_of("batch_max_run"), "batch_max_runs");
 }
 
+static void the_first_of_equally_near_words_wins(void **state)
+{
+	struct nearest n = nearest_to("rat");
+
+	(void)state;
+	nearest_offer(&n, "cat");
+	nearest_offer(&n, "bat");
+	assert_string_equal(n.best, "cat");
+}
+
 static void another_word_gets_no_suggestion(void **state)
 {
 	(void)state;
@@ -89,6 +99,7 @@ int main(void)
 		cmocka_unit_test(one_slip_is_understood),
 		cmocka_unit_test(a_word_cut_short_is_understood),
 		cmocka_unit_test(the_nearest_of_several_wins),
+		cmocka_unit_test(the_first_of_equally_near_words_wins),
 		cmocka_unit_test(another_word_gets_no_suggestion),
 		cmocka_unit_test(a_very_long_word_gets_no_suggestion),
 		cmocka_unit_test(the_distance_counts_slips),
