@@ -119,6 +119,43 @@ $(AGENT_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/periplus.a $(BUILD)/lib.a
 	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ \
 		$(call libs,libzmq libsystemd $(PKG)) -lm
 
+# Programs that tests and benchmarks run: simulated agents and the like.
+TESTS_BIN := $(patsubst tests/load/%.c,$(BUILD)/tests-bin/%,$(wildcard tests/load/*.c))
+
+tests-bin: $(TESTS_BIN)
+
+$(BUILD)/tests-bin/%: $(BUILD)/tests/load/%.o $(BUILD)/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,libzmq $(PKG)) -lm
+
+# ---- fuzz targets: replayed by any compiler, searched by clang's libFuzzer --
+
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 20
+FUZZ_C := -std=c11 -g -O1 -fno-omit-frame-pointer \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+fuzz-replay: $(FUZZ:%=$(BUILD)/fuzz/replay_%)
+
+$(BUILD)/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,$(PKG)) -lm
+
+# All of lib is compiled anew, so that libFuzzer sees the branches inside it.
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard lib/*.[ch]) tests/fuzz/fuzz.h $(BUILD)/gen/catalogue_table.c
+	@mkdir -p $(@D)
+	clang $(filter-out -D_FORTIFY_SOURCE=%,$(MY_CPP)) $(FUZZ_C) -o $@ \
+		$(filter %.c,$^) $(call libs,$(PKG)) -lm
+
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%) ## search for inputs that break a decoder (FUZZ_SECONDS=20 each)
+	@for t in $(FUZZ); do \
+	  work=$(BUILD)/fuzz/found_$$t; rm -rf $$work; mkdir -p $$work; \
+	  echo "fuzz: $$t for $(FUZZ_SECONDS) s"; \
+	  $(BUILD)/fuzz/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
+	    -timeout=5 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$(BUILD)/fuzz/broken_$${t}_ \
+	    $$work tests/fuzz/corpus/$$t || exit 1; done
+
 # ---- the two commands of the README ----------------------------------------
 
 demo: deps all ## run the demo world and print which ISPs block which ports
@@ -188,5 +225,5 @@ clean: ## remove what was built
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all unit tests-bin fuzz-replay demo demo-clean test check bench lint \
+.PHONY: all unit tests-bin fuzz-replay fuzz demo demo-clean test check bench lint \
 	format deps install clean help
