@@ -106,9 +106,10 @@ static void open_socket(struct peer *p, const char *endpoint)
 	pthread_t thread;
 	void *zap = zmq_socket(p->context, ZMQ_REP);
 
-	if (zmq_bind(zap, "inproc://zeromq.zap.01") != 0 ||
-	    pthread_create(&thread, NULL, serve_zap, zap) != 0)
+	if (zmq_bind(zap, "inproc://zeromq.zap.01") != 0)
 		die("zap");
+	if (pthread_create(&thread, NULL, serve_zap, zap) != 0)
+		die("thread");
 	pthread_detach(thread);
 	p->socket = zmq_socket(p->context, ZMQ_ROUTER);
 	if (zmq_curve_keypair(public_key, secret_key) != 0 ||
