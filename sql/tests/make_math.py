@@ -53,32 +53,28 @@ def beta_cdf(x, a, b):
                for j in range(a, n + 1))
 
 
-def beta_cdf_half(x, a, b):
-    """For a and b that are whole and a half: the power series of the lower
-    tail, DLMF 8.17.7, summed until it no longer changes."""
-    x = decimal(Fraction(x))
-    a = decimal(Fraction(a))
-    b = decimal(Fraction(b))
+def tail_series(x, a, b):
+    """The power series of the incomplete beta function, DLMF 8.17.7, without
+    its factor 1 / B(a, b); a and b may be fractions."""
     term = Decimal(1)
     s = term / a
-    for n in range(1, 4000):
+    n = 0
+    while n < b or abs(term) > Decimal("1e-40"):
+        n += 1
         term *= x * (n - b) / n
         s += term / (a + n)
-    return s * x ** a / (lgamma_d(a) + lgamma_d(b) - lgamma_d(a + b)).exp()
-
-
-def lgamma_d(x):
-    return lgamma(Fraction(x))
+    return s * x ** a
 
 
 def quantile(p, a, b):
     """Halving, with the power series; from the side where it converges."""
-    if Fraction(a) > Fraction(b):
+    if a > b:
         return 1 - quantile(1 - p, b, a)
+    beta = (lgamma(a) + lgamma(b) - lgamma(a + b)).exp()
     low, high = Decimal(0), Decimal(1)
     for _ in range(70):
         middle = (low + high) / 2
-        if beta_cdf_half(Fraction(middle), a, b) < p:
+        if tail_series(middle, decimal(a), decimal(b)) < p * beta:
             low = middle
         else:
             high = middle
