@@ -149,12 +149,13 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard lib/*.[ch]) tests/fuzz/fuzz
 
 fuzz: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%) ## search for inputs that break a decoder (FUZZ_SECONDS=20 each)
 	@for t in $(FUZZ); do \
-	  work=$(BUILD)/fuzz/found_$$t; rm -rf $$work; mkdir -p $$work; \
-	  echo "fuzz: $$t for $(FUZZ_SECONDS) s"; \
+	  work=$(BUILD)/fuzz/$$t; rm -rf $$work; mkdir -p $$work/found; \
 	  $(BUILD)/fuzz/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -max_len=20000 \
-	    -timeout=5 -verbosity=0 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)/fuzz/broken_$${t}_ \
-	    $$work tests/fuzz/corpus/$$t || exit 1; done
+	    -timeout=5 -print_final_stats=1 -artifact_prefix=$$work/broken- \
+	    $$work/found tests/fuzz/corpus/$$t > $$work/log 2>&1 || \
+	    { tail -60 $$work/log; echo "fuzz $$t: broken, see $$work"; exit 1; }; \
+	  awk -v t=$$t '/number_of_executed_units/ { \
+	    print "fuzz " t ": " $$2 " inputs, none broke it" }' $$work/log; done
 
 # ---- the two commands of the README ----------------------------------------
 
