@@ -223,10 +223,13 @@ class Laboratory:
 
     def __enter__(self):
         with ThreadPoolExecutor(1) as pool:
-            database = pool.submit(self.pg.start)
+            # A server outside cannot be seen from here: never start a second
+            # one on its data.
+            database = pool.submit(self.pg.start) if self.own_pg else None
             self._build_network()
             self._make_operator()
-            database.result()
+            if database:
+                database.result()
         self._start_programs()
         return self
 

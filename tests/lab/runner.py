@@ -132,15 +132,9 @@ def run(options):
     def say(text):
         print(f"[{time.monotonic() - start:5.1f} s] {text}", file=sys.stderr)
 
-    done = []
-
-    def on_done(finished):
-        done.append(finished)
-        print(f"\r{len(done)} checks", end="\r", file=sys.stderr, flush=True)
-
     with Laboratory(world, options.build, say) as lab:
         try:
-            checks = measure.rounds(lab, options.rounds, on_done)
+            checks = measure.rounds(lab, options.rounds)
             say(f"measured: {len(checks)} checks")
             result = evaluate(lab, checks, options.rounds)
         finally:
