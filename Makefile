@@ -6,6 +6,9 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 SAN     ?=
 WERROR  ?=
+# V=1 shows whole commands.
+V       ?=
+SAY      = $(if $(V),,@echo '  $@' &&)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -71,30 +74,30 @@ define program
 $(BUILD)/$(1).a: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(wildcard $(DIR_$(1))/*.c))) $(EXTRA_$(1))
 $(BUILD)/bin/$(1): $(BUILD)/$(DIR_$(1))/main.o $(BUILD)/$(1).a $(BUILD)/lib.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(MY_C) $$(CFLAGS) $$(MY_LD) $$(LDFLAGS) -o $$@ $$^ $$(call libs,$$(PKG_$(1)) $$(PKG)) -lm
+	$$(SAY)$$(CC) $$(MY_C) $$(CFLAGS) $$(MY_LD) $$(LDFLAGS) -o $$@ $$^ $$(call libs,$$(PKG_$(1)) $$(PKG)) -lm
 endef
 EXTRA_periplus-collector := $(BUILD)/gen/migrations.o
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
-	rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(MY_CPP) $(CFLAGS_PKG) $(CPPFLAGS) $(MY_C) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CC) $(MY_CPP) $(CFLAGS_PKG) $(CPPFLAGS) $(MY_C) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
-	$(CC) $(MY_CPP) $(CPPFLAGS) $(MY_C) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CC) $(MY_CPP) $(CPPFLAGS) $(MY_C) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/catalogue_table.c: sql/seed/ports.tsv lib/catalogue_table.awk
 	@mkdir -p $(@D)
-	awk -f lib/catalogue_table.awk sql/seed/ports.tsv > $@
+	$(SAY)awk -f lib/catalogue_table.awk sql/seed/ports.tsv > $@
 
 # The schema travels inside the collector: "migrate" needs no files beside it.
 $(BUILD)/gen/migrations.c: collector/migrations.sh $(SQL) $(wildcard sql/seed/*.tsv sql/seed/*.awk)
 	@mkdir -p $(@D)
-	sh collector/migrations.sh $(SQL) > $@
+	$(SAY)sh collector/migrations.sh $(SQL) > $@
 
 # ---- unit tests and fuzz targets ------------------------------------------
 
@@ -106,7 +109,7 @@ unit: $(UNIT)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $< -Wl,--start-group \
+	$(SAY)$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $< -Wl,--start-group \
 		$(ARCHIVES) -Wl,--end-group \
 		$(call libs,libzmq libpq libcurl libsystemd libmaxminddb $(PKG)) -lcmocka -lm
 
@@ -116,7 +119,7 @@ AGENT_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/agent/*.c))
 tests-bin: $(AGENT_TOOLS)
 
 $(AGENT_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/periplus.a $(BUILD)/lib.a
-	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ \
+	$(SAY)$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ \
 		$(call libs,libzmq libsystemd $(PKG)) -lm
 
 # Programs that tests and benchmarks run: simulated agents and the like.
@@ -126,7 +129,7 @@ tests-bin: $(TESTS_BIN)
 
 $(BUILD)/tests-bin/%: $(BUILD)/tests/load/%.o $(BUILD)/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,libzmq $(PKG)) -lm
+	$(SAY)$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,libzmq $(PKG)) -lm
 
 # ---- fuzz targets: replayed by any compiler, searched by clang's libFuzzer --
 
@@ -139,12 +142,12 @@ fuzz-replay: $(FUZZ:%=$(BUILD)/fuzz/replay_%)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,$(PKG)) -lm
+	$(SAY)$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,$(PKG)) -lm
 
 # All of lib is compiled anew, so that libFuzzer sees the branches inside it.
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard lib/*.[ch]) tests/fuzz/fuzz.h $(BUILD)/gen/catalogue_table.c
 	@mkdir -p $(@D)
-	clang $(filter-out -D_FORTIFY_SOURCE=%,$(MY_CPP)) $(FUZZ_C) -o $@ \
+	$(SAY)clang $(filter-out -D_FORTIFY_SOURCE=%,$(MY_CPP)) $(FUZZ_C) -o $@ \
 		$(filter %.c,$^) $(call libs,$(PKG)) -lm
 
 fuzz: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%) ## search for inputs that break a decoder (FUZZ_SECONDS=20 each)
@@ -168,7 +171,7 @@ demo-clean: ## remove everything that the demo left
 # The same tests run twice where it matters: as built for users, and with
 # ASan and UBSan.  clang compiles everything once with warnings as errors.
 test: deps ## run every test (needs root: network namespaces, PostgreSQL)
-	$(MAKE) -j2 WERROR=1 all unit tests-bin fuzz-replay
+	$(MAKE) -j2 WERROR=1 all man unit tests-bin fuzz-replay
 	$(MAKE) -j2 WERROR=1 SAN=1 BUILD=$(BUILD)-san all unit tests-bin fuzz-replay
 	$(MAKE) -j2 WERROR=1 CC=clang BUILD=$(BUILD)-clang all unit tests-bin
 	BUILD=$(BUILD) tests/run
@@ -202,11 +205,22 @@ deps: ## install the Debian packages that build, demo and tests need
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y --no-install-recommends $$missing; }
 
+# ---- manual pages, with the tables of keys that the programs read ----------
+
+MAN := $(patsubst packaging/man/%,$(BUILD)/man/%,$(wildcard packaging/man/*.[158]))
+
+man: $(MAN) ## write the manual pages (build/man)
+
+$(BUILD)/man/keys: $(BUILD)/packaging/man/keys.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(SAY)$(CC) $(MY_C) $(CFLAGS) $(MY_LD) $(LDFLAGS) -o $@ $^ $(call libs,libpq $(PKG))
+
+$(BUILD)/man/%: packaging/man/% $(BUILD)/man/keys
+	$(SAY)$(BUILD)/man/keys $(firstword $(subst ., ,$*)) < $< > $@
+
 # ---- install ---------------------------------------------------------------
 
-MAN := $(wildcard packaging/man/*.[1-8])
-
-install: all ## install programs and manual pages under DESTDIR and PREFIX
+install: all man ## install programs and manual pages under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
 	  $(DESTDIR)$(PREFIX)/libexec/periplus
 	install $(BUILD)/bin/periplus $(DESTDIR)$(PREFIX)/bin
