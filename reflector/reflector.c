@@ -257,13 +257,37 @@ fail:
 
 /* ---- running and ending ------------------------------------------------- */
 
+/* Agents can do without any port but this one. */
+static void warn_without_control(const struct reflector *r)
+{
+	struct portset_entry listening[WIRE_PORTS_MAX];
+	char text[ADDR_TEXT_BYTES];
+
+	for (uint8_t i = 0; i < r->common.local_count; i++) {
+		uint16_t n = portset_listening(r->common.ports, i, listening);
+		bool found = n == 0; /* nothing there: that was said */
+
+		for (uint16_t j = 0; j < n; j++)
+			found = found ||
+			        (listening[j].port.transport == TRANSPORT_TCP &&
+			         listening[j].port.port == CONTROL_TCP_PORT);
+		addr_format(&r->common.local[i], text);
+		if (!found)
+			log_warn("tcp/%d is not listened on at %s: it is a "
+			         "control, and runs without it count for "
+			         "nothing",
+			         CONTROL_TCP_PORT, text);
+	}
+}
+
 static void announce(const struct reflector *r)
 {
 	const struct worker_report *report = &r->report;
 	int wanted = report->opened + report->failed;
 
-	log_info("%s: listening on %d of %d sockets, %d threads",
-	         r->config->name, report->opened, wanted, r->worker_count);
+	log_info("%s: listening on %d of %d sockets, %d %s", r->config->name,
+	         report->opened, wanted, r->worker_count,
+	         r->worker_count == 1 ? "thread" : "threads");
 	sd_notifyf(0, "READY=1\nSTATUS=listening on %d of %d sockets",
 	           report->opened, wanted);
 }
@@ -292,6 +316,7 @@ bool reflector_run(struct reflector *r, struct err *e)
 	bool ok = start_workers(r, e);
 
 	if (ok) {
+		warn_without_control(r);
 		announce(r);
 		if (r->watchdog_ns > 0)
 			loop_arm(r->loop, &r->watchdog, 0);

@@ -30,6 +30,8 @@ struct tcp {
 	struct tcp_limits limits;
 	struct roster *roster;
 	struct connection *connection; /* by place */
+	int64_t turn_ns;               /* the loop's turn, and */
+	uint32_t taken;                /* connections taken in it */
 	uint8_t out[WIRE_MESSAGE_MAX];
 };
 
@@ -209,6 +211,19 @@ static bool is_passing(int code)
 	       code == EOPNOTSUPP || code == EPERM;
 }
 
+/*
+ * Whoever was taken must be heard before newcomers can push them out: over
+ * all sockets, a turn of the loop takes no more than a part of the table.
+ */
+static bool may_take(struct tcp *t, int64_t now_ns)
+{
+	if (t->turn_ns != now_ns) {
+		t->turn_ns = now_ns;
+		t->taken = 0;
+	}
+	return t->taken++ < t->limits.connections / 8 + 1;
+}
+
 /* Nothing is left to hold one more: the oldest gives up what it has. */
 static bool make_room(struct tcp *t)
 {
@@ -225,7 +240,7 @@ enum tcp_accept tcp_accept(struct tcp *t, int listen_fd,
 {
 	struct arrival arrival = *where;
 
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && may_take(t, where->now_ns); i++) {
 		struct sockaddr_storage from;
 		socklen_t from_bytes = sizeof(from);
 		int fd = accept4(listen_fd, (struct sockaddr *)&from,

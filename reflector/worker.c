@@ -36,6 +36,7 @@ struct port_socket {
 struct worker {
 	const struct worker_common *common;
 	int number;
+	int64_t day; /* whose control ports are open */
 	bool is_running;
 	pthread_t thread;
 	struct loop *loop;
@@ -236,10 +237,10 @@ static struct worker_report adjust_all(struct worker *w,
 /* ---- midnight ----------------------------------------------------------- */
 
 /* Wake at the next midnight, or as soon as somebody sets the clock. */
-static void await_midnight(const struct worker *w, int64_t day)
+static void await_midnight(const struct worker *w)
 {
 	struct itimerspec at = {
-		.it_value.tv_sec = (day + 1) * (CLOCK_DAY / CLOCK_S),
+		.it_value.tv_sec = (w->day + 1) * (CLOCK_DAY / CLOCK_S),
 	};
 
 	/* Can only fail for a wrong argument, and there is none. */
@@ -247,12 +248,19 @@ static void await_midnight(const struct worker *w, int64_t day)
 	                TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
 }
 
+static void enter_day(struct worker *w, int64_t day)
+{
+	w->day = day;
+	portset_set_day(w->common->ports, day);
+	await_midnight(w);
+}
+
 static void on_midnight(struct watch *watch, uint32_t epoll_events,
                         int64_t now_ns)
 {
 	struct worker *w = LOOP_CONTAINER(watch, struct worker, midnight);
 	struct worker_report report;
-	int64_t day = clock_day(clock_realtime_ns());
+	int64_t old_day = w->day;
 	uint64_t times;
 
 	(void)epoll_events;
@@ -260,9 +268,10 @@ static void on_midnight(struct watch *watch, uint32_t epoll_events,
 	/* Fails with ECANCELED when the clock was set: just as good. */
 	if (read(watch->fd, &times, sizeof(times)) < 0 && errno == EAGAIN)
 		return;
-	portset_set_day(w->common->ports, day);
+	enter_day(w, clock_day(clock_realtime_ns()));
+	if (w->day == old_day)
+		return;
 	report = adjust_all(w, LISTENER_NEXT);
-	await_midnight(w, day);
 	if (w->number == 0)
 		log_info("control ports drawn again: listening on %d of %d "
 		         "sockets",
@@ -380,10 +389,7 @@ void worker_free(struct worker *w)
 
 struct worker_report worker_open(struct worker *w)
 {
-	int64_t day = clock_day(clock_realtime_ns());
-
-	portset_set_day(w->common->ports, day);
-	await_midnight(w, day);
+	enter_day(w, clock_day(clock_realtime_ns()));
 	try_locals(w);
 	if (w->number == 0)
 		return adjust_all(w, LISTENER_FIRST);
