@@ -53,6 +53,7 @@ my $tree = MaxMind::DB::Writer::Tree->new(
     map_key_type_callback    => sub { $type{ $_[0] } },
 );
 
+binmode STDIN, ':encoding(UTF-8)';
 while (my $text = <STDIN>) {
     chomp $text;
     next if $text =~ /^\s*(?:#|$)/;
