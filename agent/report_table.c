@@ -302,6 +302,17 @@ static void count_reason(struct reason *reason, int *reasons, const char *words)
 	reason[(*reasons)++].count = 1;
 }
 
+/* A port that both families leave out for one reason is one port. */
+static bool same_reason(const struct survey_port *a,
+                        const struct survey_port *b)
+{
+	char x[WORDS_BYTES];
+	char y[WORDS_BYTES];
+
+	return same_port(a, b) &&
+	       strcmp(words_untested(a, x), words_untested(b, y)) == 0;
+}
+
 /* The same reason for many ports is said once. */
 static void say_untested(const struct page *g)
 {
@@ -309,9 +320,13 @@ static void say_untested(const struct page *g)
 	int reasons = 0;
 	char text[WORDS_BYTES];
 
-	for (int i = 0; i < g->survey->port_count; i++)
-		if (words_untested(&g->survey->port[i], text)[0])
+	for (int i = 0; i < g->survey->port_count; i++) {
+		const struct survey_port *p = &g->survey->port[i];
+
+		if (words_untested(p, text)[0] &&
+		    !(i > 0 && same_reason(p - 1, p)))
 			count_reason(reason, &reasons, text);
+	}
 	if (reasons > 0)
 		fputc('\n', g->out);
 	for (int i = 0; i < reasons; i++)
@@ -320,15 +335,20 @@ static void say_untested(const struct page *g)
 		    reason[i].words);
 }
 
+static bool says_no_family(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH ||
+	       error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
+}
+
 /* The family is missing on this line, not a reflector. */
 static bool is_family_absent(const struct report_check *c, int family)
 {
 	for (int i = 0; i < c->run_count; i++) {
 		const struct report_run *run = &c->run[i];
-		int error = run->extra.hello_errno;
 
-		if (run->record->family == family && error != ENETUNREACH &&
-		    error != EADDRNOTAVAIL && error != EAFNOSUPPORT)
+		if (run->record->family == family &&
+		    !says_no_family(run->extra.hello_errno))
 			return false;
 	}
 	return has_family(c, family);
@@ -378,7 +398,7 @@ static void say_absent(const struct page *g, int family)
 {
 	if (is_family_absent(g->survey->check, family))
 		say(g, INK_NONE,
-		    "IPv%d was not tested: this line does not have it.",
+		    "IPv%d was not tested: this line has none that works.",
 		    family);
 }
 
@@ -405,6 +425,28 @@ static void say_toward(const struct page *g, int family)
 	}
 	if (used > 0)
 		say(g, INK_FAINT, "Measured from %s toward %s.", seen, text);
+}
+
+/* One reflector cannot tell a block from its own network's trouble. */
+static void say_alone(const struct page *g)
+{
+	const struct report_check *c = g->survey->check;
+	const char *only = NULL;
+
+	for (int i = 0; i < c->run_count; i++) {
+		const struct report_run *run = &c->run[i];
+
+		if (run->extra.hello_error[0])
+			continue;
+		if (only && strcmp(only, run->record->reflector) != 0)
+			return;
+		only = run->record->reflector;
+	}
+	if (only)
+		say(g, INK_FAINT,
+		    "Only one reflector answered: what is blocked may be so "
+		    "near %s only.",
+		    only);
 }
 
 void report_table(FILE *out, const struct report_check *c,
@@ -436,5 +478,6 @@ void report_table(FILE *out, const struct report_check *c,
 		say(&g, INK_NONE, "%s.", c->note);
 	say_toward(&g, 4);
 	say_toward(&g, 6);
+	say_alone(&g);
 	survey_fini(&s);
 }

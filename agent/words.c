@@ -235,17 +235,18 @@ static bool unanimous(const struct survey_port *p)
 	return true;
 }
 
-static void append_toward(char *text, const struct survey_port *p)
+/* With one reflector in the check there is nothing to compare. */
+static void append_agreement(char *text, const struct survey_port *p)
 {
 	int n = counting(p);
 
-	if (n == 1)
-		append(text, "; toward %s, the only reflector asked",
+	if (n == 2)
+		append(text, " (both reflectors)");
+	else if (n > 2)
+		append(text, " (all %d reflectors)", n);
+	else if (p->answer_count > 1)
+		append(text, " (only %s could be asked)",
 		       first_counting(p)->record->reflector);
-	else if (n == 2)
-		append(text, "; the same toward both reflectors");
-	else
-		append(text, "; the same toward all %d reflectors", n);
 }
 
 static void append_each(char *text, const struct survey_port *p)
@@ -302,7 +303,7 @@ char *words_result(const struct survey_port *p, char text[WORDS_BYTES])
 		append(text, ". So it is no plain rule of your provider's, or "
 		             "it was chance");
 	else if (p->result != SURVEY_DENIED && unanimous(p))
-		append_toward(text, p);
+		append_agreement(text, p);
 	append(text, ".");
 	return text;
 }
@@ -429,7 +430,7 @@ char *words_untested(const struct survey_port *p, char text[WORDS_BYTES])
 	if (a->evidence && a->evidence->skip)
 		append(text, "%s", skip_words(a->evidence->skip));
 	else if (a->probe->outcome == OUTCOME_UNTESTABLE)
-		append(text, "its probes left from another address "
+		append(text, "the probes left from another address "
 		             "(a provider's NAT)");
 	else
 		append(text, "%s",

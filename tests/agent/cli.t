@@ -316,7 +316,7 @@ def measuring(tap, s):
     tap.ok(done.returncode == 0 and check["format"] == "periplus-check/1",
            "check --json prints one JSON document", done.stderr)
     tap.equal((check["upload"]["stored"], check["upload"]["waiting"]), (0, 1),
-              "without a collector the run waits in the spool")
+              "what is not sent waits in the spool")
     status = s.status()
     tap.equal((status["spool"]["runs"], status["last_run"]["reflector"],
                status["last_run"]["open"]), (1, "here", 4), "status knows it")
@@ -350,7 +350,7 @@ def no_reflector(tap, s, reflector):
     s.configure(s.plan(serial=2), s.signer.public_key)
     s.fresh_state()
     done = s.run("check", "--no-upload", "--json")
-    fails(tap, done, UNREACHABLE, ["127.0.0.1" if False else "reached"],
+    fails(tap, done, UNREACHABLE, ["reached"],
           "no reflector: nothing was measured")
     run = json.loads(done.stdout)
     tap.ok(run, "the report is there all the same")
@@ -417,7 +417,7 @@ def full_disk(tap, s):
            f"{done.returncode}\n{done.stderr}")
     peer, entry = s.peer(7401, "stored")
     s.plan(serial=31, collectors=[entry])
-    done = s.run("check")
+    done = s.run("check", "--set", "upload=yes")
     tap.ok(done.returncode == SPOOL and "1 run stored" in done.stdout and
            "lost" not in done.stderr,
            "a full disk and a collector: the run is sent from memory",
@@ -432,8 +432,7 @@ def damaged_state(tap, s):
     s.fresh_state()
     s.run("check")
     spool = s.state("spool")
-    good = os.listdir(spool)[0] if os.listdir(spool)[0].endswith(".json") \
-        else os.listdir(spool)[1]
+    good = [f for f in os.listdir(spool) if f.endswith(".json")][0]
     shutil.copy(f"{spool}/{good}",
                 f"{spool}/ffffffff-ffff-7fff-bfff-ffffffffffff.json")
     for name, text in (("eeeeeeee-eeee-7eee-beee-eeeeeeeeeeee.json", "{"),
@@ -445,7 +444,7 @@ def damaged_state(tap, s):
             f.write("{\x00")
     peer, entry = s.peer(7402, "stored")
     s.plan(serial=41, collectors=[entry])
-    done = s.run("check")
+    done = s.run("check", "--set", "upload=yes")
     tap.ok(done.returncode == 0 and len(s.peer_runs(7402)) == 2 and
            "status.json" in done.stderr and "plan-seen.json" in done.stderr,
            "damaged files are set aside, and do not stop the others",
