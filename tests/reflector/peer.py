@@ -123,7 +123,7 @@ def control_ports(seed, day, catalogue):
     return tuple(drawn)
 
 
-def sock(kind, source=None, to=None, timeout=5):
+def sock(kind, source=None, to=None, timeout=15):
     family = socket.AF_INET6 if ':' in (source or to[0]) else socket.AF_INET
     s = socket.socket(family, kind)
     s.settimeout(timeout)
@@ -155,7 +155,7 @@ def ask(to, request, source=None):
         return read_message(s)
 
 
-def ask_udp(to, request, source=None, timeout=5):
+def ask_udp(to, request, source=None, timeout=15):
     """Send one datagram; returns (reply or None, own port)."""
     with sock(socket.SOCK_DGRAM, source, to, timeout) as s:
         s.send(request)
@@ -178,7 +178,7 @@ class Run:
         reply = ask((self.host, port), request, source or self.source)
         return reply and read_echo(reply, request, self.token)
 
-    def probe_udp(self, port, token=None, source=None, timeout=5):
+    def probe_udp(self, port, token=None, source=None, timeout=15):
         """(seen, arrived) of the echo, or None; and the own port."""
         request = probe(self.id, token or self.token, UDP, port)
         reply, own = ask_udp((self.host, port), request,

@@ -50,7 +50,8 @@ DAY_S = 86400
 def enter_namespace():
     if os.environ.get('REFLECTOR_TEST_INSIDE') != '1':
         os.environ['REFLECTOR_TEST_INSIDE'] = '1'
-        os.execvp('unshare', ['unshare', '-n', sys.executable, __file__])
+        os.execvp('unshare', ['unshare', '-n', sys.executable, __file__,
+                              *sys.argv[1:]])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
     for command in ['link set lo up',
@@ -297,7 +298,8 @@ def eight_datagrams_are_answered_on_each_port_of_a_run():
             run = Run(SERVER, HOME)
             for port in (53, 123):
                 for i in range(10):
-                    reply, own = run.probe_udp(port, timeout=5 if i < 8 else 0.3)
+                    wait_s = 15 if i < 8 else 0.3
+                    reply, own = run.probe_udp(port, timeout=wait_s)
                     assert (reply is not None) == (i < 8), i
                 entry = run.manifest(KEY)['entry'][(UDP, port)]
                 assert entry == (SEEN, own, None)
@@ -356,9 +358,9 @@ def slow_clients_are_cut_off_at_the_deadline():
         for i in range(4):
             drip.sendall(peer.hello(bytes(16))[i:i + 1])
             time.sleep(0.2)
-        closes_within(drip, 0.8, 3, began)
+        closes_within(drip, 0.8, 8, began)
         for s, start in socks:
-            closes_within(s, 0.5, 3, start)
+            closes_within(s, 0.5, 8, start)
             s.close()
         drip.close()
         assert r.counters()['tcp-deadline'] == 3
@@ -370,7 +372,7 @@ def clients_that_stay_after_the_reply_are_closed():
         with peer.sock(socket.SOCK_STREAM, HOME, (SERVER, 443)) as s:
             s.sendall(peer.hello(os.urandom(16)))
             peer.read_welcome(peer.read_message(s))
-            closes_within(s, 0.7, 3, time.monotonic())
+            closes_within(s, 0.7, 8, time.monotonic())
         assert r.counters()['tcp-lingered'] == 1
 
 
@@ -384,7 +386,7 @@ def foreign_clients_are_closed_at_once():
             with peer.sock(socket.SOCK_STREAM, HOME, (SERVER, 80)) as s:
                 start = time.monotonic()
                 s.sendall(data)
-                closes_within(s, 0, 1, start)
+                closes_within(s, 0, 5, start)
         assert r.counters()['tcp-foreign'] == len(first)
 
 
@@ -402,7 +404,7 @@ def garbage_behind_a_request_is_not_answered():
             peer.read_welcome(peer.read_message(s))
             start = time.monotonic()
             s.sendall(good)
-            closes_within(s, 0, 1, start)
+            closes_within(s, 0, 5, start)
 
 
 @test
@@ -422,7 +424,7 @@ def a_half_closed_client_still_gets_its_reply():
             s.sendall(peer.hello(os.urandom(16)))
             s.shutdown(socket.SHUT_WR)
             peer.read_welcome(peer.read_message(s))
-            closes_within(s, 0, 1, time.monotonic())
+            closes_within(s, 0, 5, time.monotonic())
 
 
 @test
@@ -442,7 +444,7 @@ def a_connection_flood_from_one_prefix_locks_nobody_out():
         early.sendall(peer.hello(bytes(16))[10:])
         peer.read_welcome(peer.read_message(early))
         # So is the flooder's newest, and its oldest is gone.
-        closes_within(flood[0], 0, 1, time.monotonic())
+        closes_within(flood[0], 0, 5, time.monotonic())
         flood[-1].sendall(peer.hello(os.urandom(16)))
         peer.read_welcome(peer.read_message(flood[-1]))
         assert r.counters()['tcp-evicted'] == 600 - 16
@@ -647,7 +649,7 @@ def the_service_manager_is_told_and_the_watchdog_fed():
                 assert first.startswith('READY=1\nSTATUS=listening on'), first
                 start = time.monotonic()
                 assert [s.recv(999) for _ in range(4)] == 4 * [b'WATCHDOG=1']
-                assert 0.3 < time.monotonic() - start < 2
+                assert 0.3 < time.monotonic() - start < 8
                 r.process.send_signal(signal.SIGTERM)
                 while (said := s.recv(999)) == b'WATCHDOG=1':
                     pass
@@ -751,7 +753,7 @@ def a_restart_does_not_wait_for_old_connections():
         with peer.sock(socket.SOCK_STREAM, HOME, (SERVER, 443)) as s:
             s.sendall(peer.hello(os.urandom(16)))
             peer.read_message(s)
-            closes_within(s, 0.5, 3, time.monotonic())  # it closes first
+            closes_within(s, 0.5, 8, time.monotonic())  # it closes first
     with reflector(FEW) as r:
         assert 'cannot' not in r.log()
 
