@@ -172,7 +172,11 @@ static void summarise(const struct page *g, int family)
 		return;
 	}
 	say_rest(rest, sizeof(rest), &t);
-	if (open == t.tested)
+	if (open == 1 && t.tested == 1)
+		say(g, INK_GOOD,
+		    "The one port that was tested is open from this line%s.",
+		    over);
+	else if (open == t.tested)
 		say(g, INK_GOOD,
 		    "All %d ports that were tested are open from this "
 		    "line%s.",
