@@ -216,11 +216,9 @@ static void warn_about_clock(struct check *c, const struct record *r)
 	if (!off || c->run_count > 0)
 		return;
 	clear_progress(c);
-	log_warn("this computer's clock is %" PRId64 " minutes %s that of "
+	log_warn("this computer's clock is %" PRIdMAX " minutes %s that of "
 	         "reflector %s: set it; the run is dated by the reflector's",
-	         (r->clock_offset_ms > 0 ? r->clock_offset_ms
-	                                 : -r->clock_offset_ms) /
-	                 60000,
+	         (imaxabs(r->clock_offset_ms) + 30000) / 60000,
 	         r->clock_offset_ms > 0 ? "behind" : "ahead of", r->reflector);
 }
 

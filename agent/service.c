@@ -246,10 +246,11 @@ static void warn_about_clock(struct service *s, const struct record *r)
 	bool off = off_ms > CLOCK_OFF_MAX_MS || off_ms < -CLOCK_OFF_MAX_MS;
 
 	if (off && !s->said_clock_is_off)
-		log_warn("this computer's clock is %" PRId64
-		         " minutes off that of reflector %s: set it; runs are "
+		log_warn("this computer's clock is %" PRIdMAX
+		         " minutes %s that of reflector %s: set it; runs are "
 		         "dated by the reflector's",
-		         off_ms / 60000, r->reflector);
+		         (imaxabs(off_ms) + 30000) / 60000,
+		         off_ms > 0 ? "behind" : "ahead of", r->reflector);
 	s->said_clock_is_off = off;
 }
 
