@@ -23,8 +23,8 @@ static const char *const names[COUNTER_COUNT] = {
 	[COUNT_ACCEPT_PAUSED] = "accept-paused",
 };
 
-void counters_format(struct counters *const *sets, size_t set_count,
-                     char out[COUNTERS_TEXT_BYTES])
+void reflector_counters_format(struct counters *const *sets, size_t set_count,
+                               char out[COUNTERS_TEXT_BYTES])
 {
 	size_t used = 0;
 

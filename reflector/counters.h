@@ -43,7 +43,7 @@ static inline void count(struct counters *c, enum counter which)
 enum { COUNTERS_TEXT_BYTES = 1024 };
 
 /* Write the sums over several sets as "name=1 name=2 ...". */
-void counters_format(struct counters *const *sets, size_t set_count,
-                     char out[COUNTERS_TEXT_BYTES]);
+void reflector_counters_format(struct counters *const *sets, size_t set_count,
+                               char out[COUNTERS_TEXT_BYTES]);
 
 #endif

@@ -170,7 +170,7 @@ static void log_counters(struct reflector *r)
 
 	for (int i = 0; i < r->worker_count; i++)
 		sets[i] = worker_counters(r->worker[i]);
-	counters_format(sets, (size_t)r->worker_count, text);
+	reflector_counters_format(sets, (size_t)r->worker_count, text);
 	log_info("counters: sessions=%" PRIu32 " sessions-evicted=%" PRIu64
 	         " %s",
 	         sessions.held, sessions.evicted, text);
