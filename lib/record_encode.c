@@ -28,13 +28,17 @@ enum {
 	BUFFER_BYTES = 16384, /* a usual record; it grows when it must */
 };
 
-/* cJSON returns NULL when memory is short and at no other time here. */
+/* cJSON fails when memory is short and at no other time here. */
+__attribute__((noreturn)) static void give_up(void)
+{
+	fputs("out of memory\n", stderr);
+	abort();
+}
+
 static cJSON *need(cJSON *item)
 {
-	if (!item) {
-		fputs("out of memory\n", stderr);
-		abort();
-	}
+	if (!item)
+		give_up();
 	return item;
 }
 
@@ -42,7 +46,7 @@ static void add(cJSON *object, const char *name, cJSON *item)
 {
 	/* Names are constants of this file: they are not copied. */
 	if (!cJSON_AddItemToObjectCS(object, name, need(item)))
-		need(NULL);
+		give_up();
 }
 
 static void add_number(cJSON *object, const char *name, int64_t value)
@@ -227,7 +231,7 @@ char *record_encode(const struct record *r, size_t *n_bytes)
 	char *text = cJSON_PrintBuffered(root, BUFFER_BYTES, false);
 
 	if (!text)
-		need(NULL);
+		give_up();
 	cJSON_Delete(root);
 	*n_bytes = strlen(text);
 	return text;
