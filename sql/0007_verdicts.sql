@@ -318,7 +318,10 @@ create table periplus.verdict (
 	outcomes jsonb not null,
 	first_day date,
 	last_day date,
-	primary key (asn, direction, transport, port, family)
+	primary key (asn, direction, transport, port, family),
+	check (lines = open + blocked + intercepted + altered),
+	check (k between 0 and lines),
+	check (confidence between 1 and 5)
 );
 comment on table periplus.verdict is
 	'One row a cell that was probed inside the window: what is known of it '

@@ -16,7 +16,8 @@ select r.run_id, r.started, r.received, r.asn, a.name as asn_name,
 	e.item ->> 'skip' as skip,
 	(e.item #>> '{icmp,0}')::smallint as icmp_type,
 	(e.item #>> '{icmp,1}')::smallint as icmp_code,
-	e.item ->> 'from' as icmp_from,
+	case when (e.item ->> 'from')::inet <<= r.prefix then null
+		else e.item ->> 'from' end as icmp_from,
 	e.item ->> 'banner' as banner,
 	(e.item ->> 'arrived')::integer as arrived_port,
 	(e.item ->> 'errno')::integer as host_errno
@@ -90,9 +91,11 @@ comment on column periplus.probe.icmp_type is
 	'Type of the ICMP error that came back; null without one.';
 comment on column periplus.probe.icmp_code is 'Code of that ICMP error.';
 comment on column periplus.probe.icmp_from is
-	'Address that sent the ICMP error.';
+	'Address that sent the ICMP error; withheld when it is in the line''s own '
+	'prefix.';
 comment on column periplus.probe.banner is
-	'First bytes of what answered in the reflector''s place, base64.';
+	'First bytes of what answered in the reflector''s place, base64. Some '
+	'servers greet with the client''s address: do not publish unread.';
 comment on column periplus.probe.arrived_port is
 	'Port on which it arrived when that was another one.';
 comment on column periplus.probe.host_errno is
