@@ -48,9 +48,15 @@ static bool pair_belongs_together(const struct keys_pair *pair)
 
 bool keys_pair_load(const char *path, struct keys_pair *out, struct err *e)
 {
-	char *text = file_read_secret(path, PAIR_FILE_MAX, NULL, e);
+	char *text;
 	bool ok;
 
+	if (access(path, F_OK) != 0)
+		return err_set(e, errno,
+		               "cannot open key file %s ('periplus-collector "
+		               "keygen' makes it)",
+		               path);
+	text = file_read_secret(path, PAIR_FILE_MAX, NULL, e);
 	if (!text)
 		return false;
 	ok = take_key(text, "public", out->public_key) &&

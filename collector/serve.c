@@ -23,7 +23,9 @@ enum {
 	/* Of each agent, in messages of up to RECORD_JSON_MAX. */
 	RECEIVE_QUEUE = 4,
 	SEND_QUEUE = 1000,
-	FRAME_OVERHEAD_BYTES = 33, /* of CURVE, counted by MAXMSGSIZE */
+	/* Of CURVE, counted by MAXMSGSIZE, and enough for a record that is
+	 * only just too long to be told so. */
+	FRAME_OVERHEAD_BYTES = 33 + 4096,
 	HANDSHAKE_MS = 5000,
 	BACKLOG = 4096,
 	LINGER_MS = 500, /* for the last acknowledgements */

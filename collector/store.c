@@ -19,6 +19,7 @@
 #define ENDPOINT       "inproc://store"
 #define PAUSE_FIRST_NS (100 * CLOCK_MS)
 #define PAUSE_LAST_NS  (10 * CLOCK_S)
+#define TELL_AGAIN_NS  (60 * CLOCK_S)
 
 /* Few large sends cost less than a send for each row. */
 enum { CHUNK_BYTES = 131072 };
@@ -35,8 +36,9 @@ struct store {
 	bool connected;
 	bool quit; /* told to end by the schema's version */
 	bool away; /* as last told */
-	char told[sizeof(((struct err *)0)->text)]; /* reason, as last told */
 	int64_t away_since_ns;
+	int64_t told_ns; /* when the reason was last logged */
+	char told[sizeof(((struct err *)0)->text)];
 	int64_t pause_ns;
 	bool refusal_told; /* since the connection was made */
 	int16_t *reflector_id;
@@ -62,28 +64,37 @@ static void tell(struct store *s, enum store_news news, struct batch *b,
 	(void)n;
 }
 
+/*
+ * A server that restarts gives several reasons within seconds: the first will
+ * do, and another one only when it has lasted.
+ */
 static void tell_away(struct store *s, const struct err *e)
 {
+	int64_t now = clock_monotonic_ns();
+
 	if (!s->away) {
-		s->away = true;
-		s->away_since_ns = clock_monotonic_ns();
+		s->away_since_ns = now;
+		s->told[0] = 0;
 		tell(s, STORE_AWAY, NULL, 0);
+	} else if (now - s->told_ns < TELL_AGAIN_NS) {
+		return;
 	}
+	s->away = true;
 	if (strcmp(s->told, e->text) == 0)
 		return;
-	log_warn("%s; waiting for it: agents keep their runs", e->text);
+	s->told_ns = now;
 	snprintf(s->told, sizeof(s->told), "%s", e->text);
+	log_warn("%s; waiting for it: agents keep their runs", e->text);
 }
 
+/* It has just done what it is for: to have connected is not enough. */
 static void tell_back(struct store *s)
 {
-	double away_s;
+	double away_s = (double)(clock_monotonic_ns() - s->away_since_ns) / 1e9;
 
 	s->pause_ns = 0;
-	s->told[0] = 0;
 	if (!s->away)
 		return;
-	away_s = (double)(clock_monotonic_ns() - s->away_since_ns) / 1e9;
 	log_info("database: back after %.1f s", away_s);
 	s->away = false;
 	tell(s, STORE_BACK, NULL, 0);
@@ -178,10 +189,8 @@ static bool need_connection(struct store *s)
 	while (!s->connected) {
 		if (is_stopped(s))
 			return false;
-		if (connect_database(s, &e)) {
-			tell_back(s);
+		if (connect_database(s, &e))
 			return true;
-		}
 		if (is_stopped(s))
 			return false;
 		tell_away(s, &e);
@@ -427,7 +436,8 @@ static void *run(void *arg)
 	struct store *s = arg;
 	struct batch *b;
 
-	need_connection(s);
+	if (need_connection(s))
+		tell_back(s);
 	for (;;) {
 		int n = zmq_recv(s->inside, &b, sizeof(b), 0);
 

@@ -94,7 +94,7 @@ static const struct args_option options[] = {
 	{ "reflector", 0, ARGS_STRING, offsetof(struct options, reflector), 0,
 	  0, "NAME", "the reflector's name" },
 	{ "network", 0, ARGS_STRING, offsetof(struct options, network), 0, 0,
-	  "ADDRESS", "the address of the first agent; others follow it" },
+	  "ADDRESS", "the address of the first agent; others in the next /24" },
 	{ "agents", 'a', ARGS_INT, offsetof(struct options, agents), 1, 10000,
 	  "N", "how many agents" },
 	{ "count", 'n', ARGS_INT, offsetof(struct options, count), 1, 10000000,
@@ -130,12 +130,13 @@ static const struct args_program program = {
 
 /* ---- making -------------------------------------------------------------- */
 
+/* Each agent has a /24 of its own. */
 static struct addr address_of(const struct options *o, size_t i)
 {
 	struct addr a = { 0 };
 
 	addr_parse(o->network, &a);
-	for (int byte = 3; byte >= 0 && i > 0; byte--) {
+	for (int byte = 2; byte >= 0 && i > 0; byte--) {
 		i += a.ip[byte];
 		a.ip[byte] = (uint8_t)i;
 		i >>= 8;
