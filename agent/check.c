@@ -53,6 +53,7 @@ struct check {
 	struct run_progress progress[RUNS_MAX];
 	bool progress_shown;
 	char note[NOTE_BYTES];
+	struct delivery_result delivery;
 	int64_t started_ns; /* real time */
 	int64_t begun_ns;   /* monotonic */
 	int64_t duration_ms;
@@ -344,7 +345,7 @@ static void tell(const struct check *c, const char *text)
 
 static cJSON *upload(struct check *c)
 {
-	struct delivery_result result = { 0 };
+	struct delivery_result *result = &c->delivery;
 	char text[DELIVERY_TEXT_BYTES];
 	struct err e;
 
@@ -353,15 +354,15 @@ static cJSON *upload(struct check *c)
 		return NULL;
 	}
 	if (!c->config->upload) {
-		result.waiting = spool_stats(c->spool).runs;
-		snprintf(result.why, sizeof(result.why), "upload = no");
-	} else if (!delivery_run(c->loop, &c->key, &c->plan, c->spool, &result,
+		result->waiting = spool_stats(c->spool).runs;
+		snprintf(result->why, sizeof(result->why), "upload = no");
+	} else if (!delivery_run(c->loop, &c->key, &c->plan, c->spool, result,
 	                         &e)) {
 		log_error("%s", e.text);
 	}
-	delivery_describe(&result, text);
+	delivery_describe(result, text, sizeof(text));
 	tell(c, text);
-	return delivery_json(&result);
+	return delivery_json(result);
 }
 
 /* What is held in memory is lost when we end: say so. */
@@ -378,8 +379,22 @@ static int settle_spool(struct check *c)
 	return EXIT_SPOOL;
 }
 
+static void add_to_state(const struct check *c, struct state *state)
+{
+	for (int i = 0; i < c->run_count; i++)
+		state_note_run(state, c->run[i].record);
+	if (!c->spool)
+		return;
+	state->dropped += spool_stats(c->spool).dropped;
+	state->rejected += spool_stats(c->spool).rejected;
+	state->stored += c->delivery.stored;
+	if (c->delivery.stored > 0)
+		state->last_stored_ns = clock_realtime_ns();
+	delivery_describe(&c->delivery, state->uplink, sizeof(state->uplink));
+}
+
 /* A service that runs keeps the file itself. */
-static void note_in_state(struct check *c)
+static void note_in_state(const struct check *c)
 {
 	char *lock_path = config_state_path(c->config, STATE_LOCK);
 	char *path = config_state_path(c->config, STATE_FILE);
@@ -390,12 +405,7 @@ static void note_in_state(struct check *c)
 	if (lock >= 0) {
 		if (!state_load(path, &state, &e))
 			log_warn("%s; beginning anew", e.text);
-		for (int i = 0; i < c->run_count; i++)
-			state_note_run(&state, c->run[i].record);
-		if (c->spool) {
-			state.dropped += spool_stats(c->spool).dropped;
-			state.rejected += spool_stats(c->spool).rejected;
-		}
+		add_to_state(c, &state);
 		if (!state_store(path, &state, &e))
 			log_warn("%s", e.text);
 		close(lock);

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/uplink.h"
 #include "lib/clock.h"
@@ -117,28 +118,29 @@ static const char *runs(int n)
 	return n == 1 ? "run" : "runs";
 }
 
-void delivery_describe(const struct delivery_result *r,
-                       char out[DELIVERY_TEXT_BYTES])
+void delivery_describe(const struct delivery_result *r, char *out,
+                       size_t out_bytes)
 {
-	size_t used = 0;
+	char stored[DELIVERY_TEXT_BYTES] = "";
+	char rejected[64] = "";
+	char waiting[DELIVERY_TEXT_BYTES] = "";
 
-	out[0] = '\0';
 	if (r->stored > 0)
-		used += (size_t)snprintf(out, DELIVERY_TEXT_BYTES,
-		                         "%d %s stored by %s", r->stored,
-		                         runs(r->stored), r->collector);
+		snprintf(stored, sizeof(stored), "%d %s stored by %s; ",
+		         r->stored, runs(r->stored), r->collector);
 	if (r->rejected > 0)
-		used += (size_t)snprintf(out + used, DELIVERY_TEXT_BYTES - used,
-		                         "%s%d %s refused by the collector",
-		                         used ? "; " : "", r->rejected,
-		                         runs(r->rejected));
+		snprintf(rejected, sizeof(rejected),
+		         "%d %s refused by the collector; ", r->rejected,
+		         runs(r->rejected));
 	if (r->waiting > 0)
-		snprintf(out + used, DELIVERY_TEXT_BYTES - used,
-		         "%s%d %s kept in the spool, to be sent later (%s)",
-		         used ? "; " : "", r->waiting, runs(r->waiting),
-		         r->why);
-	else if (used == 0)
-		snprintf(out, DELIVERY_TEXT_BYTES, "nothing had to be sent");
+		snprintf(waiting, sizeof(waiting),
+		         "%d %s kept in the spool, to be sent later (%s); ",
+		         r->waiting, runs(r->waiting), r->why);
+	snprintf(out, out_bytes, "%s%s%s", stored, rejected, waiting);
+	if (out[0] && strlen(out) + 1 < out_bytes)
+		out[strlen(out) - 2] = '\0'; /* the last "; " */
+	else if (!out[0])
+		snprintf(out, out_bytes, "nothing had to be sent");
 }
 
 struct cJSON *delivery_json(const struct delivery_result *r)

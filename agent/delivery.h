@@ -8,6 +8,8 @@
 #ifndef AGENT_DELIVERY_H
 #define AGENT_DELIVERY_H
 
+#include <stddef.h>
+
 #include "agent/key.h"
 #include "agent/spool.h"
 #include "lib/loop.h"
@@ -34,8 +36,8 @@ MUSTCHECK bool delivery_run(struct loop *l, const struct key *k,
                             struct delivery_result *out, struct err *e);
 
 /* One sentence for people. */
-void delivery_describe(const struct delivery_result *r,
-                       char out[DELIVERY_TEXT_BYTES]);
+void delivery_describe(const struct delivery_result *r, char *out,
+                       size_t out_bytes);
 
 /* For the JSON report; the caller owns it. */
 struct cJSON *delivery_json(const struct delivery_result *r);

@@ -152,8 +152,9 @@ static void on_drained(struct service *s, const char *endpoint)
 {
 	if (s->stored_in_a_row == 0)
 		return;
-	log_info("uplink: %d runs stored by %s", s->stored_in_a_row, endpoint);
-	set_uplink(s, "%d runs stored by %s", s->stored_in_a_row, endpoint);
+	set_uplink(s, "%d %s stored by %s", s->stored_in_a_row,
+	           s->stored_in_a_row == 1 ? "run" : "runs", endpoint);
+	log_info("uplink: %s", s->state.uplink);
 	s->stored_in_a_row = 0;
 }
 
