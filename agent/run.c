@@ -11,11 +11,10 @@
  */
 #include "agent/run.h"
 
-#include <assert.h>
 #include <sodium.h>
-#include <sys/utsname.h>
 
 #include "agent/hunt.h"
+#include "agent/logbook.h"
 #include "agent/shuffle.h"
 #include "agent/sweep.h"
 #include "lib/catalogue.h"
@@ -68,122 +67,13 @@ static void begin_phase(struct run *r, const char *phase)
 	tell(r);
 }
 
-/* ---- the record --------------------------------------------------------- */
-
-static uint8_t *void_of(struct record *record, uint8_t transport)
-{
-	return transport == TRANSPORT_TCP ? &record->void_tcp
-	                                  : &record->void_udp;
-}
-
-/* The first reason stands. */
-static void set_void(struct record *record, uint8_t transport,
-                     enum void_reason reason)
-{
-	uint8_t *at = void_of(record, transport);
-
-	if (*at == VOID_NONE)
-		*at = (uint8_t)reason;
-}
-
-static void set_void_both(struct record *record, enum void_reason reason)
-{
-	set_void(record, TRANSPORT_TCP, reason);
-	set_void(record, TRANSPORT_UDP, reason);
-}
-
-static struct record_evidence *add_evidence(struct record *record,
-                                            uint16_t probe)
-{
-	struct record_evidence *v = &record->evidence[record->evidence_count];
-
-	assert(record->evidence_count < RECORD_EVIDENCE_MAX);
-	record->evidence_count++;
-	*v = (struct record_evidence){ .probe = probe };
-	return v;
-}
-
-static bool has_evidence(const struct finding *f)
-{
-	return f->has_icmp || f->banner_bytes || f->arrived_port ||
-	       f->sys_errno;
-}
-
-static void keep_evidence(struct record *record, uint16_t probe,
-                          const struct finding *f)
-{
-	struct record_evidence *v;
-
-	if (!has_evidence(f))
-		return;
-	v = add_evidence(record, probe);
-	v->has_icmp = f->has_icmp;
-	v->icmp_type = f->icmp_type;
-	v->icmp_code = f->icmp_code;
-	v->from = f->from;
-	v->banner_bytes = f->banner_bytes;
-	memcpy(v->banner, f->banner, f->banner_bytes);
-	v->arrived_port = f->arrived_port;
-	v->sys_errno = f->sys_errno;
-}
-
-static uint32_t to_us(int64_t ns)
-{
-	int64_t us = ns / CLOCK_US;
-
-	if (us > INT32_MAX)
-		return INT32_MAX;
-	return us < 0 ? 0 : (uint32_t)us;
-}
-
-static void keep_result(struct record *record, uint16_t i,
-                        const struct sweep_result *result)
-{
-	struct record_probe *p = &record->probe[i];
-
-	p->outcome = result->finding.outcome;
-	p->attempts = (uint8_t)result->attempts;
-	p->rtt_us = to_us(result->finding.rtt_ns);
-	keep_evidence(record, i, &result->finding);
-}
-
-static struct record *new_record(const struct run_options *o,
-                                 int64_t realtime_ns)
-{
-	struct record *record = mem_alloc(sizeof(*record));
-	struct utsname u;
-
-	record_new_run_id(realtime_ns, record->run);
-	record->started_ns = realtime_ns;
-	record->plan = o->plan->serial;
-	record->family = (uint8_t)o->family;
-	record->classes = o->classes;
-	snprintf(record->reflector, sizeof(record->reflector), "%s",
-	         o->reflector->name);
-	snprintf(record->version, sizeof(record->version), "%s", o->version);
-	snprintf(record->platform, sizeof(record->platform), "linux");
-	snprintf(record->arch, sizeof(record->arch), "%.31s",
-	         uname(&u) == 0 ? u.machine : "unknown");
-	return record;
-}
-
-static int by_probe(const void *a, const void *b)
-{
-	const struct record_evidence *x = a;
-	const struct record_evidence *y = b;
-
-	return (int)x->probe - (int)y->probe;
-}
+/* ---- the end ------------------------------------------------------------ */
 
 static void finish(struct run *r)
 {
 	struct record *record = r->record;
-	int64_t took_ns = loop_now(r->loop) - r->started_ns;
 
-	record->duration_ms = took_ns / CLOCK_MS;
-	/* The order of the probes was drawn; nobody needs to learn it. */
-	qsort(record->evidence, record->evidence_count,
-	      sizeof(record->evidence[0]), by_probe);
+	logbook_close(record, loop_now(r->loop) - r->started_ns);
 	r->record = NULL;
 	r->o.on_done(r->o.ctx, record, &r->extra);
 }
@@ -218,8 +108,8 @@ static void explain_voids(struct run *r, const struct wire_manifest *m)
 
 		if (c->failed && came_from_elsewhere(wire_manifest_find(
 					 m, c->port.transport, c->port.port)))
-			*void_of(r->record, c->port.transport) =
-				VOID_SOURCE_CHANGED;
+			logbook_revise_void(r->record, c->port.transport,
+			                    VOID_SOURCE_CHANGED);
 	}
 }
 
@@ -231,13 +121,7 @@ static void apply_manifest(struct run *r)
 	if (!wire_manifest_decode(&rd, &m))
 		return;
 	explain_voids(r, &m);
-	for (int i = 0; i < r->record->probe_count; i++) {
-		struct record_probe *p = &r->record->probe[i];
-
-		p->outcome = judge_with_manifest(
-			p->outcome,
-			wire_manifest_find(&m, p->transport, p->port));
-	}
+	logbook_correct(r->record, &m);
 }
 
 static void on_report(struct hunt *h, bool ok)
@@ -247,7 +131,7 @@ static void on_report(struct hunt *h, bool ok)
 	if (ok) {
 		apply_manifest(r);
 	} else {
-		set_void_both(r->record, VOID_NO_MANIFEST);
+		logbook_void_both(r->record, VOID_NO_MANIFEST);
 		snprintf(r->extra.report_error, sizeof(r->extra.report_error),
 		         "%s", h->error);
 	}
@@ -327,7 +211,7 @@ static bool is_listed(const struct run *r, struct sweep_target port)
 static void fail_control(struct run *r, int i, enum void_reason reason)
 {
 	r->control[i].failed = true;
-	set_void(r->record, r->control[i].port.transport, reason);
+	logbook_void(r->record, r->control[i].port.transport, reason);
 }
 
 /* Only transports that can still be trusted have anything to lose. */
@@ -335,8 +219,7 @@ static void add_controls(struct run *r)
 {
 	r->target_count = 0;
 	for (int i = 0; i < CONTROL_COUNT; i++)
-		if (*void_of(r->record, r->control[i].port.transport) ==
-		    VOID_NONE)
+		if (!logbook_is_void(r->record, r->control[i].port.transport))
 			add_target(r, r->control[i].port, i);
 }
 
@@ -377,26 +260,19 @@ static enum skip skip_of(const struct run *r, const struct plan_probe *p)
 		return SKIP_FAMILY;
 	if (!is_listed(r, port))
 		return SKIP_NOT_LISTENING;
-	if (*void_of(r->record, p->transport) != VOID_NONE)
+	if (logbook_is_void(r->record, p->transport))
 		return SKIP_VOID;
 	return SKIP_NONE;
 }
 
 static void add_probe(struct run *r, const struct plan_probe *p)
 {
-	uint16_t i = r->record->probe_count++;
 	enum skip skip = skip_of(r, p);
+	uint16_t i = logbook_probe(r->record, p, skip);
 
-	r->record->probe[i] = (struct record_probe){
-		.direction = p->direction,
-		.transport = p->transport,
-		.port = p->port,
-	};
 	if (skip == SKIP_NONE)
 		add_target(r, (struct sweep_target){ p->transport, p->port },
 		           i);
-	else
-		add_evidence(r->record, i)->skip = (uint8_t)skip;
 }
 
 static void shuffle_targets(struct run *r)
@@ -418,7 +294,8 @@ static void on_probe(void *ctx, int index, const struct sweep_result *result)
 {
 	struct run *r = ctx;
 
-	keep_result(r->record, r->index_of[index], result);
+	logbook_result(r->record, r->index_of[index], &result->finding,
+	               result->attempts);
 	r->progress.done++;
 	if (result->finding.outcome == OUTCOME_OPEN)
 		r->progress.open++;
@@ -466,12 +343,19 @@ static void correct_clock(struct run *r, const struct exchange *x)
 	r->record->started_ns = there_ns - passed_ns;
 }
 
+/* Between 2006 and 2116: no sum with it overflows, and it is a time. */
+static bool is_plausible(int64_t clock_ns)
+{
+	return clock_ns > INT64_C(1) << 60 && clock_ns < INT64_C(1) << 62;
+}
+
 static bool accept_welcome(struct hunt *h, const struct exchange *x)
 {
 	struct run *r = LOOP_CONTAINER(h, struct run, hunt);
 	struct rd rd = rd_of(x->reply, x->reply_bytes);
 
 	if (!wire_welcome_decode(&rd, &r->welcome) ||
+	    !is_plausible(r->welcome.clock_ns) ||
 	    sodium_memcmp(r->welcome.nonce, r->nonce, sizeof(r->nonce)) != 0)
 		return false;
 	r->extra.seen = r->welcome.seen;
@@ -499,7 +383,7 @@ static void on_hello(struct hunt *h, bool ok)
 	struct run *r = LOOP_CONTAINER(h, struct run, hunt);
 
 	if (!ok) {
-		set_void_both(r->record, VOID_NO_HELLO);
+		logbook_void_both(r->record, VOID_NO_HELLO);
 		r->extra.hello_errno = h->sys_errno;
 		snprintf(r->extra.hello_error, sizeof(r->extra.hello_error),
 		         "%s", h->error);
@@ -557,7 +441,7 @@ struct run *run_start(struct loop *l, const struct run_options *o,
 	r->o = *o;
 	r->loop = l;
 	r->started_ns = clock_monotonic_ns();
-	r->record = new_record(o, clock_realtime_ns());
+	r->record = logbook_open(o, clock_realtime_ns());
 	r->setting.loop = l;
 	r->setting.reflector = *to;
 	r->setting.pace = o->pace;

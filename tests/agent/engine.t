@@ -396,6 +396,23 @@ def no_ipv6(lab):
        "and the table says why", check["stderr"])
 
 
+def far_away(lab):
+    """A path of 300 ms: patience grows with it, and nothing is sent twice."""
+    if not os.path.exists("/dev/net/tun"):
+        ok(True, "a long path # SKIP no /dev/net/tun")
+        return
+    lab.slow_down(150)
+    lab.rules(lab.router, forward("tcp dport 22 drop; udp dport 123 drop"))
+    run = only_run(lab.check(lab.plan(FEW)))
+    ok(run["rtt_us"] > 290000, "a long path is timed", run["rtt_us"])
+    for transport, port in (("tcp", 25), ("udp", 53), ("tcp", 443)):
+        got = probe_of(run, transport, port)
+        same((got["outcome"], got["attempts"]), ("open", 1),
+             f"a long path: {transport} {port} is open at once")
+    same((outcomes(run)["tcp", 22][0], outcomes(run)["udp", 123][0]),
+         ("timeout", "timeout"), "a long path: what is blocked is found")
+
+
 def main():
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root for network namespaces")
@@ -406,7 +423,8 @@ def main():
         lab.start_reflector(without="tcp/111")
         for scenario in (every_way, udp_dead, https_dead, all_dead, portal,
                          other_source, report_dead, cancelled, service,
-                         most_blocked, no_ipv6, killed, not_there):
+                         most_blocked, no_ipv6, far_away, killed,
+                         not_there):
             print(f"# {scenario.__name__}")
             lab.rules(lab.router, "")
             scenario(lab)

@@ -77,6 +77,38 @@ while True:
                 s.close()
 """
 
+# Carries packets between a tunnel device here and one in the router's
+# namespace, each so many milliseconds late.
+SLOW_WIRE = r"""
+import ctypes, fcntl, heapq, os, select, struct, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+def tunnel(ns):
+    if libc.setns(os.open("/run/netns/" + ns, os.O_RDONLY), 0x40000000) != 0:
+        sys.exit("setns: " + os.strerror(ctypes.get_errno()))
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", b"slow", 0x1001))
+    return fd
+ends = [tunnel(sys.argv[1]), tunnel(sys.argv[2])]
+late, queue, n = float(sys.argv[3]) / 1000, [], 0
+print("ready", flush=True)
+while True:
+    wait = max(0, queue[0][0] - time.monotonic()) if queue else None
+    for fd in select.select(ends, [], [], wait)[0]:
+        try:
+            packet = os.read(fd, 2048)
+        except BlockingIOError:
+            continue
+        n += 1
+        to = ends[1] if fd == ends[0] else ends[0]
+        heapq.heappush(queue, (time.monotonic() + late, n, to, packet))
+    while queue and queue[0][0] <= time.monotonic():
+        _, _, to, packet = heapq.heappop(queue)
+        try:
+            os.write(to, packet)
+        except OSError:         # the end is not up yet
+            pass
+"""
+
 
 def run(*argv, **options):
     return subprocess.run(argv, check=True, text=True, **options)
@@ -169,6 +201,23 @@ class Lab:
         child = self.start_inside(self.router, "/usr/bin/python3", "-c",
                                   STRANGER, stdout=subprocess.PIPE)
         assert child.stdout.readline().strip() == "ready"
+
+    def slow_down(self, one_way_ms):
+        """Make the path from home to router long; IPv4 only."""
+        child = subprocess.Popen(
+            ["/usr/bin/python3", "-c", SLOW_WIRE, self.home, self.router,
+             str(one_way_ms)], stdout=subprocess.PIPE, text=True)
+        self.children.append(child)
+        assert child.stdout.readline().strip() == "ready"
+        for ns, mine, other in ((self.home, "10.9.0.2", "10.9.0.1"),
+                                (self.router, "10.9.0.1", "10.9.0.2")):
+            run("ip", "-n", ns, "addr", "add", mine, "peer", other,
+                "dev", "slow")
+            run("ip", "-n", ns, "link", "set", "slow", "up")
+        run("ip", "-n", self.home, "route", "replace", "default", "via",
+            "10.9.0.1")
+        run("ip", "-n", self.far, "route", "replace", "10.9.0.0/24", "via",
+            "198.51.100.1")
 
     # ---- the programs
 
