@@ -13,12 +13,9 @@
  */
 #include "collector/batch.h"
 
-#include <assert.h>
-#include <cjson/cJSON.h>
-#include <sodium.h>
-
+#include "collector/evidence.h"
 #include "lib/mem.h"
-#include "lib/outcome.h"
+#include <assert.h>
 
 enum {
 	FIELDS = 33,
@@ -34,7 +31,6 @@ enum {
 	/* All but evidence: fixed columns, texts, nine arrays. */
 	FIXED_BYTES_MAX = 1024 + 9 * 20,
 	PROBE_BYTES = 7 * 6 + 2 * 8,
-	BANNER_CHARS = 4 * ((RECORD_BANNER_BYTES + 2) / 3) + 1,
 	FIRST_ROOM_BYTES = 65536,
 };
 
@@ -250,64 +246,6 @@ static void put_arrays(struct wr *w, const struct batch_run *run)
 
 /* ---- evidence ------------------------------------------------------------ */
 
-static void describe_icmp(cJSON *o, const struct record_evidence *v,
-                          uint32_t asn)
-{
-	const int icmp[] = { v->icmp_type, v->icmp_code };
-	char from[ADDR_TEXT_BYTES];
-
-	cJSON_AddItemToObject(o, "icmp", cJSON_CreateIntArray(icmp, 2));
-	if (v->from.family == 0)
-		return;
-	addr_format(&v->from, from);
-	cJSON_AddStringToObject(o, "from", from);
-	if (asn > 0)
-		cJSON_AddNumberToObject(o, "asn", asn);
-}
-
-/* As in the record, with the AS of who sent an ICMP error. */
-static cJSON *describe_evidence(const struct record_evidence *v, uint32_t asn)
-{
-	char banner[BANNER_CHARS];
-	cJSON *o = cJSON_CreateObject();
-
-	cJSON_AddNumberToObject(o, "i", v->probe);
-	if (v->skip != SKIP_NONE)
-		cJSON_AddStringToObject(o, "skip", skip_name(v->skip));
-	if (v->has_icmp)
-		describe_icmp(o, v, asn);
-	if (v->banner_bytes > 0) {
-		sodium_bin2base64(banner, sizeof(banner), v->banner,
-		                  v->banner_bytes,
-		                  sodium_base64_VARIANT_ORIGINAL);
-		cJSON_AddStringToObject(o, "banner", banner);
-	}
-	if (v->arrived_port > 0)
-		cJSON_AddNumberToObject(o, "arrived", v->arrived_port);
-	if (v->sys_errno != 0)
-		cJSON_AddNumberToObject(o, "errno", v->sys_errno);
-	return o;
-}
-
-/* NULL when there is none; free() it. */
-static char *evidence_text(const struct batch_run *run)
-{
-	const struct record *r = run->record;
-	cJSON *list;
-	char *text;
-
-	if (r->evidence_count == 0)
-		return NULL;
-	list = cJSON_CreateArray();
-	for (size_t i = 0; i < r->evidence_count; i++)
-		cJSON_AddItemToArray(list,
-		                     describe_evidence(&r->evidence[i],
-		                                       run->evidence_asn[i]));
-	text = cJSON_PrintUnformatted(list);
-	cJSON_Delete(list);
-	return text;
-}
-
 static void put_evidence(struct wr *w, const char *text)
 {
 	if (!text) {
@@ -381,7 +319,7 @@ static void make_room(struct batch *b, size_t n)
 
 void batch_add(struct batch *b, const struct batch_run *run)
 {
-	char *evidence = evidence_text(run);
+	char *evidence = evidence_text(run->record, run->evidence_asn);
 	size_t most = FIXED_BYTES_MAX +
 	              PROBE_BYTES * (size_t)run->record->probe_count +
 	              (evidence ? strlen(evidence) : 0);

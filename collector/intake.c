@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "collector/message.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/log.h"
@@ -184,74 +185,6 @@ static void take_back(struct intake *in, struct batch *b)
 
 /* ---- messages ------------------------------------------------------------ */
 
-struct message {
-	zmq_msg_t peer;
-	zmq_msg_t kind;
-	zmq_msg_t record;
-	int frames;
-};
-
-static void message_close(struct message *m)
-{
-	zmq_msg_close(&m->peer);
-	zmq_msg_close(&m->kind);
-	zmq_msg_close(&m->record);
-}
-
-/* Take what is left of a message that has too many frames. */
-static void drain(struct intake *in, struct message *m)
-{
-	zmq_msg_t rest;
-	bool more = true;
-
-	while (more) {
-		zmq_msg_init(&rest);
-		if (zmq_msg_recv(&rest, in->part.router, ZMQ_DONTWAIT) < 0)
-			more = false;
-		else
-			more = zmq_msg_more(&rest);
-		zmq_msg_close(&rest);
-		m->frames++;
-	}
-}
-
-/* False when there is none; else all frames were taken. */
-static bool message_receive(struct intake *in, struct message *m)
-{
-	zmq_msg_t *const frame[] = { &m->peer, &m->kind, &m->record };
-
-	m->frames = 0;
-	for (int i = 0; i < 3; i++)
-		zmq_msg_init(frame[i]);
-	for (int i = 0; i < 3; i++) {
-		if (zmq_msg_recv(frame[i], in->part.router, ZMQ_DONTWAIT) < 0)
-			break;
-		m->frames++;
-		if (!zmq_msg_more(frame[i]))
-			break;
-	}
-	if (m->frames == 3 && zmq_msg_more(&m->record))
-		drain(in, m);
-	if (m->frames > 0)
-		return true;
-	message_close(m);
-	return false;
-}
-
-/* A name that the ROUTER made up begins with 0; agents cannot choose such. */
-static bool peer_is_ours(struct message *m)
-{
-	const uint8_t *name = zmq_msg_data(&m->peer);
-
-	return zmq_msg_size(&m->peer) == BATCH_PEER_BYTES && name[0] == 0;
-}
-
-static bool is_run(struct message *m)
-{
-	return m->frames == 3 && zmq_msg_size(&m->kind) == 3 &&
-	       memcmp(zmq_msg_data(&m->kind), "RUN", 3) == 0;
-}
-
 static void ensure_one_source(struct intake *in, int64_t now)
 {
 	const struct geo_source *source = geo_source_asn(in->part.geo);
@@ -306,11 +239,11 @@ static void on_record(struct intake *in, const struct admit_message *m)
 static void on_message(struct intake *in, struct message *m, int64_t now)
 {
 	in->part.counters->received++;
-	if (!peer_is_ours(m)) {
+	if (!message_has_own_name(m)) {
 		in->part.counters->foreign++;
 		return;
 	}
-	if (!is_run(m)) {
+	if (!message_is_run(m)) {
 		in->part.counters->odd++;
 		return;
 	}
@@ -340,7 +273,7 @@ static void on_router(struct intake *in, int64_t now)
 	struct message m;
 
 	for (int i = 0; i < TURN_MAX && !is_pausing(in, now); i++) {
-		if (!message_receive(in, &m))
+		if (!message_receive(&m, in->part.router))
 			break;
 		on_message(in, &m, now);
 		message_close(&m);

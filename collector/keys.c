@@ -250,7 +250,7 @@ void keys_receipts_free(struct keys_receipts *r)
 const struct keys_receipt *keys_receipts_find(const struct keys_receipts *r,
                                               const char *name)
 {
-	struct keys_receipt wanted;
+	struct keys_receipt wanted = { 0 };
 
 	if (strlen(name) >= sizeof(wanted.name))
 		return NULL;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* periplus-collector - where the runs of agents arrive. */
+#include <cjson/cJSON.h>
 #include <sodium.h>
 
 #include "collector/cli.h"
 #include "lib/exit.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 
 static int fail(int status, const struct err *e)
 {
@@ -19,9 +21,12 @@ int main(int argc, char **argv)
 	struct config config;
 	struct err e = { 0 };
 	int status;
+	cJSON_Hooks memory = { .malloc_fn = mem_alloc, .free_fn = free };
 
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
+	/* Evidence must not vanish because memory was short for a moment. */
+	cJSON_InitHooks(&memory);
 
 	/* 1. What was asked. */
 	switch (collector_cli_parse(&cli, argc, argv, &e)) {
