@@ -105,6 +105,26 @@ static bool is_port_unreachable(const struct judge_error *x)
 	       x->icmp_code == ICMP_PORT_UNREACH;
 }
 
+static bool is_host_unreachable(const struct judge_error *x)
+{
+	if (x->from.family == 6)
+		return x->icmp_type == ICMP6_DST_UNREACH &&
+		       x->icmp_code == ICMP6_DST_UNREACH_ADDR;
+	return x->icmp_type == ICMP_DEST_UNREACH &&
+	       x->icmp_code == ICMP_HOST_UNREACH;
+}
+
+/*
+ * This host's own error: a firewall's, except that host-unreachable is what
+ * the kernel says when the next hop does not answer (ARP, RFC 4861).
+ */
+static void found_inside(const struct judge_error *x, struct finding *out)
+{
+	found(out,
+	      is_host_unreachable(x) ? OUTCOME_UNTESTABLE : OUTCOME_DENIED);
+	out->sys_errno = x->sys_errno;
+}
+
 /*
  * Port-unreachable is how UDP says that nobody listens.  TCP says it with a
  * RST, so over TCP it is a filter that speaks, like any other ICMP error.
@@ -120,7 +140,7 @@ bool judge_error(enum transport transport, const struct judge_error *error,
 		return false;
 	if (addr_same_host(&error->from, local) ||
 	    addr_class(&error->from) == ADDR_LOOPBACK) {
-		judge_call_failed(error->sys_errno, out);
+		found_inside(error, out);
 	} else if (transport == TRANSPORT_UDP && is_port_unreachable(error)) {
 		found(out, OUTCOME_REFUSED);
 	} else {
@@ -144,7 +164,9 @@ bool judge_quote(const uint8_t *sent, size_t sent_bytes, const uint8_t *quote,
 
 void judge_call_failed(int sys_errno, struct finding *out)
 {
-	found(out, OUTCOME_DENIED);
+	bool refused = sys_errno == EPERM || sys_errno == EACCES;
+
+	found(out, refused ? OUTCOME_DENIED : OUTCOME_UNTESTABLE);
 	out->sys_errno = sys_errno;
 }
 
@@ -195,6 +217,7 @@ bool judge_settled(const struct finding *finding, int count)
 		enum outcome o = finding[i].outcome;
 
 		if (o != OUTCOME_UNTESTED && o != OUTCOME_TIMEOUT &&
+		    o != OUTCOME_UNTESTABLE &&
 		    count_outcome(finding, count, o) >= CONFIRMED)
 			return true;
 	}
@@ -211,9 +234,9 @@ static int needed(enum transport transport, enum outcome outcome)
 
 /* The most telling outcome comes first. */
 static const enum outcome ranking[] = {
-	OUTCOME_OPEN,   OUTCOME_ALTERED, OUTCOME_INTERCEPTED,
-	OUTCOME_RESET,  OUTCOME_REFUSED, OUTCOME_UNREACHABLE,
-	OUTCOME_DENIED,
+	OUTCOME_OPEN,   OUTCOME_ALTERED,    OUTCOME_INTERCEPTED,
+	OUTCOME_RESET,  OUTCOME_REFUSED,    OUTCOME_UNREACHABLE,
+	OUTCOME_DENIED, OUTCOME_UNTESTABLE,
 };
 
 /* Of equal findings, one with an ICMP error attached tells more. */

@@ -86,7 +86,11 @@ bool judge_error(enum transport transport, const struct judge_error *error,
 bool judge_quote(const uint8_t *sent, size_t sent_bytes, const uint8_t *quote,
                  size_t quote_bytes);
 
-/* A system call failed: this host did not send. */
+/*
+ * A system call failed: this host did not send.  Denied when it was not
+ * allowed to; else it lacks something (a route, descriptors), and nothing is
+ * known of the port.
+ */
 void judge_call_failed(int sys_errno, struct finding *out);
 
 /* A TCP socket reported an error with no ICMP error to explain it. */

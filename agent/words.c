@@ -2,7 +2,6 @@
 #include "agent/words.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <stdarg.h>
@@ -142,18 +141,6 @@ static void append_banner(char *text, const struct survey_answer *a)
 	       log_escape(escaped, sizeof(escaped), v->banner, n));
 }
 
-static void append_denied(char *text, const struct survey_answer *a)
-{
-	int sys_errno = a->evidence ? a->evidence->sys_errno : 0;
-
-	if (sys_errno == EPERM || sys_errno == EACCES ||
-	    sys_errno == ECONNREFUSED || sys_errno == 0)
-		append(text, "a firewall on this computer does not let it out");
-	else
-		append(text, "this computer could not send (%s)",
-		       strerror(sys_errno));
-}
-
 static void append_answer(char *text, const struct survey_answer *a)
 {
 	switch ((enum outcome)a->probe->outcome) {
@@ -188,7 +175,7 @@ static void append_answer(char *text, const struct survey_answer *a)
 			append(text, "its content is changed on the way");
 		return;
 	case OUTCOME_DENIED:
-		append_denied(text, a);
+		append(text, "a firewall on this computer does not let it out");
 		return;
 	case OUTCOME_UNTESTED:
 	case OUTCOME_UNTESTABLE:
@@ -429,6 +416,9 @@ char *words_untested(const struct survey_port *p, char text[WORDS_BYTES])
 		return text;
 	if (a->evidence && a->evidence->skip)
 		append(text, "%s", skip_words(a->evidence->skip));
+	else if (a->evidence && a->evidence->sys_errno)
+		append(text, "this computer could not send (%s)",
+		       strerror(a->evidence->sys_errno));
 	else if (a->probe->outcome == OUTCOME_UNTESTABLE)
 		append(text, "the probes left from another address "
 		             "(a provider's NAT)");

@@ -50,7 +50,7 @@ struct record_evidence {
 	uint8_t banner[RECORD_BANNER_BYTES];
 	uint16_t
 		arrived_port; /* OUTCOME_ALTERED: where it arrived; 0: as sent */
-	int32_t sys_errno;    /* OUTCOME_DENIED: what the kernel said; else 0 */
+	int32_t sys_errno;    /* when this host did not send: why; else 0 */
 };
 
 struct record {

@@ -222,7 +222,7 @@ static struct finding error_of(enum transport transport, uint8_t type,
 {
 	struct judge_error x = { .icmp_type = type,
 		                 .icmp_code = code,
-		                 .sys_errno = EHOSTUNREACH };
+		                 .sys_errno = ECONNREFUSED };
 	struct finding f = { 0 };
 	struct addr local;
 
@@ -269,7 +269,7 @@ static void an_error_from_our_own_address_is_denied(void **state)
 
 	(void)state;
 	assert_int_equal(f.outcome, OUTCOME_DENIED);
-	assert_int_equal(f.sys_errno, EHOSTUNREACH);
+	assert_int_equal(f.sys_errno, ECONNREFUSED);
 	assert_true(f.has_icmp);
 	assert_int_equal(error_of(TRANSPORT_UDP, 1, 4, "fd00::2").outcome,
 	                 OUTCOME_DENIED);
@@ -288,6 +288,31 @@ static void an_error_of_the_stack_itself_is_denied(void **state)
 	assert_int_equal(f.outcome, OUTCOME_DENIED);
 	assert_int_equal(f.sys_errno, EACCES);
 	assert_false(f.has_icmp);
+}
+
+/* A next hop that does not answer, a lost route, no descriptors. */
+static void what_this_host_lacks_says_nothing_of_the_port(void **state)
+{
+	static const int lacks[] = { ENETUNREACH, EHOSTUNREACH, EMFILE, ENOBUFS,
+		                     EADDRNOTAVAIL };
+	struct finding f;
+
+	(void)state;
+	assert_int_equal(error_of(TRANSPORT_TCP, 3, 1, "10.0.0.2").outcome,
+	                 OUTCOME_UNTESTABLE);
+	assert_int_equal(error_of(TRANSPORT_TCP, 1, 3, "fd00::2").outcome,
+	                 OUTCOME_UNTESTABLE);
+	for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++) {
+		judge_call_failed(lacks[i], &f);
+		assert_int_equal(f.outcome, OUTCOME_UNTESTABLE);
+		assert_int_equal(f.sys_errno, lacks[i]);
+	}
+	judge_call_failed(EPERM, &f);
+	assert_int_equal(f.outcome, OUTCOME_DENIED);
+	assert_int_equal(combined(TRANSPORT_TCP, OUTCOME_TIMEOUT,
+	                          OUTCOME_UNTESTABLE, OUTCOME_TIMEOUT,
+	                          OUTCOME_TIMEOUT),
+	                 OUTCOME_UNTESTABLE);
 }
 
 static void path_mtu_is_no_failure(void **state)
@@ -456,6 +481,7 @@ int main(void)
 			other_errors_are_unreachable_with_their_evidence),
 		cmocka_unit_test(an_error_from_our_own_address_is_denied),
 		cmocka_unit_test(an_error_of_the_stack_itself_is_denied),
+		cmocka_unit_test(what_this_host_lacks_says_nothing_of_the_port),
 		cmocka_unit_test(path_mtu_is_no_failure),
 		cmocka_unit_test(a_quote_is_ours_as_far_as_it_goes),
 		cmocka_unit_test(
