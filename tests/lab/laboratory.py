@@ -9,6 +9,7 @@ Must run inside the namespaces of enter.py.  Nothing in here judges results:
 truth.py knows what is right and compare.py holds the two together.
 """
 
+import glob
 import json
 import os
 import secrets
@@ -63,9 +64,10 @@ class Reflector:
     def __init__(self, lab, reflector):
         self.spec = reflector
         node = topology.reflector_node(reflector)
-        where = make_directory(os.path.join(STATE, node))
+        self.node = node
+        self.where = where = make_directory(os.path.join(STATE, node))
         self.receipt_key = secrets.token_hex(32)
-        write_file(f"{where}/receipt.key", self.receipt_key + "\n", 0o600)
+        self.use_receipt_key(self.receipt_key)
         lines = [f"name = {reflector.name}",
                  f"seed = {plan.seed_of(lab.world)}",
                  f"receipt_key_file = {where}/receipt.key"]
@@ -78,6 +80,10 @@ class Reflector:
         self.daemon = Daemon(node, where, [lab.programs["periplus-reflector"],
                                            "--config", f"{where}/conf"],
                              "net_bind_service")
+
+    def use_receipt_key(self, key):
+        """Seal manifests with another key from the next start on."""
+        write_file(os.path.join(self.where, "receipt.key"), key + "\n", 0o600)
 
     def start(self):
         self.daemon.start()
@@ -165,10 +171,13 @@ class Home:
         write_file(self.conf, "".join(f"{k} = {v}\n"
                                       for k, v in settings.items()))
 
-    def command(self, *args, **options):
+    def argv(self, command, *args):
+        return [self.lab.programs["periplus"], command, "--config", self.conf,
+                *args]
+
+    def command(self, *args):
         """Run "periplus ARGS" as the home's agent."""
-        return run(self.node, [self.lab.programs["periplus"], args[0],
-                               "--config", self.conf, *args[1:]], **options)
+        return run(self.node, self.argv(*args))
 
     def prepare(self):
         """What the owner of the line does once: keys and consent."""
@@ -180,31 +189,33 @@ class Home:
 
     def check(self, *args):
         """Measure once; the runs are uploaded unless args say otherwise."""
-        self.prepare()
-        done = self.command("check", "--json", *args)
-        try:
-            document = json.loads(done.stdout)
-        except ValueError:
-            document = None
-        return Check(self.spec.name, self.lab.round, done.returncode,
-                     document, done.stderr)
+        return self.finish(self.start_check(*args))
 
     def start_check(self, *args):
-        """Start a check and return its Popen, to be disturbed."""
+        """Start a check, to be disturbed; finish() waits for it."""
         self.prepare()
-        argv = [self.lab.programs["periplus"], "check", "--config", self.conf,
-                "--json", *args]
         return netns.popen(
-            self.node, unprivileged(argv), stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, cwd="/")
+            self.node, unprivileged(self.argv("check", "--json", *args)),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/")
+
+    def finish(self, process, seconds=120.0):
+        """Wait for a check that was started; returns the Check."""
+        stdout, stderr = process.communicate(timeout=seconds)
+        try:
+            document = json.loads(stdout)
+        except ValueError:
+            document = None
+        return Check(self.spec.name, self.lab.round, process.returncode,
+                     document, stderr)
+
+    def service(self):
+        """Return "periplus run" as a Daemon that is not started."""
+        self.prepare()
+        return Daemon(self.node, self.where, self.argv("run"))
 
     def spool(self):
-        """The names of the runs that wait to be uploaded."""
-        try:
-            return sorted(n for n in os.listdir(f"{self.where}/state/spool")
-                          if n.endswith(".json"))
-        except FileNotFoundError:
-            return []
+        """The files of the runs that wait to be uploaded."""
+        return sorted(glob.glob(f"{self.where}/state/spool/*.json"))
 
 
 class Laboratory:

@@ -5,6 +5,7 @@ What the agents said comes from "periplus check --json", what reflectors and
 collector made of it from the database, verdicts from the collector.
 """
 
+import json
 import time
 
 from compare import MeasuredRun
@@ -70,9 +71,16 @@ def runs(lab, checks):
     return measured
 
 
+def _about(row):
+    """The number of lines that a label is about."""
+    if row["label"] in VOTES and row["label"] != "open":
+        return row[row["label"]]
+    return row["lines"] - row["open"]
+
+
 def verdicts(lab):
-    """{Cell: verdict} as published."""
-    rows = lab.pg.rows("select * from periplus.verdict_matrix")
+    """{Cell: verdict} as "periplus-collector verdicts --json" has them."""
+    rows = json.loads(lab.collector.command("verdicts", "--json"))
     return {Cell(row["asn"], row["transport"], row["port"], row["family"]):
-            {**row, "counts": {vote: row[vote] for vote in VOTES}}
+            {**row, "k": _about(row), "counts": {v: row[v] for v in VOTES}}
             for row in rows}
