@@ -38,11 +38,11 @@ static void keyed_hash(const struct hash_key *key, const uint8_t *in,
 	(void)rc;
 }
 
-uint64_t token_epoch(int64_t realtime_ns)
+uint64_t token_epoch(int64_t t_ns)
 {
-	if (realtime_ns < 0)
+	if (t_ns < 0)
 		return 0;
-	return (uint64_t)(realtime_ns / (TOKEN_EPOCH_S * CLOCK_S));
+	return (uint64_t)(t_ns / (TOKEN_EPOCH_S * CLOCK_S));
 }
 
 void token_make(const uint8_t key[TOKEN_KEY_BYTES], uint64_t epoch,

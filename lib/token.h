@@ -17,8 +17,11 @@ enum {
 	TOKEN_EPOCH_S = 300,
 };
 
-/* The epoch of a real time. */
-uint64_t token_epoch(int64_t realtime_ns);
+/*
+ * The epoch of a time, on whichever clock the one who makes and checks the
+ * tokens reads.  The reflector's is monotonic: setting its clock costs no run.
+ */
+uint64_t token_epoch(int64_t t_ns);
 
 /*
  * The token of a run: a keyed hash of epoch, run id and source address
