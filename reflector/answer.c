@@ -15,7 +15,7 @@ static bool proves(const struct answerer *me, const struct arrival *a,
                    const uint8_t run[WIRE_RUN_BYTES], const struct addr *from,
                    const uint8_t token[WIRE_TOKEN_BYTES])
 {
-	return token_valid(me->token_key, token_epoch(a->real_ns), run, from,
+	return token_valid(me->token_key, token_epoch(a->now_ns), run, from,
 	                   token);
 }
 
@@ -34,9 +34,12 @@ static size_t answer_hello(const struct answerer *me, struct counters *counters,
 		count(counters, COUNT_TCP_FOREIGN);
 		return 0;
 	}
-	sessions_hello(me->sessions, hello.run, a);
+	if (!sessions_hello(me->sessions, hello.run, a)) {
+		count(counters, COUNT_NO_SESSION);
+		return 0;
+	}
 	memcpy(welcome.nonce, hello.nonce, sizeof(welcome.nonce));
-	token_make(me->token_key, token_epoch(a->real_ns), hello.run, &a->from,
+	token_make(me->token_key, token_epoch(a->now_ns), hello.run, &a->from,
 	           welcome.token);
 	welcome.port_count = portset_listening(me->ports, a->local, listening);
 	for (uint16_t i = 0; i < welcome.port_count; i++)
@@ -66,22 +69,24 @@ static size_t write_echo(const struct arrival *a, const struct rd *message,
 }
 
 /*
- * The token does not fit the sender's address.  When it fits the address of
- * the run's HELLO, the line's own network sends from several: that is noted
- * for the manifest, and still not answered, since the address proves nothing.
+ * The token does not fit the sender's address.  When it fits that of a HELLO
+ * of the run, the line's own network sends from several: that is noted for
+ * the manifest, and still not answered, since the address proves nothing.
  */
 static void note_stranger(const struct answerer *me, struct counters *counters,
                           const struct arrival *a,
                           const struct wire_probe *probe)
 {
-	struct addr seen;
+	struct addr host[SESSION_HOSTS_MAX];
+	int hosts = sessions_hosts(me->sessions, probe->run, a, host);
 
-	if (sessions_find(me->sessions, probe->run, a->now_ns, &seen) &&
-	    proves(me, a, probe->run, &seen, probe->token) &&
-	    sessions_other(me->sessions, probe->run, a))
-		count(counters, COUNT_OTHER_ADDRESS);
-	else
-		count(counters, COUNT_BAD_TOKEN);
+	for (int i = 0; i < hosts; i++)
+		if (proves(me, a, probe->run, &host[i], probe->token) &&
+		    sessions_other(me->sessions, probe->run, &host[i], a)) {
+			count(counters, COUNT_OTHER_ADDRESS);
+			return;
+		}
+	count(counters, COUNT_BAD_TOKEN);
 }
 
 static size_t answer_probe(const struct answerer *me, struct counters *counters,
@@ -130,8 +135,7 @@ static size_t answer_report(const struct answerer *me,
 		count(counters, COUNT_BAD_TOKEN);
 		return 0;
 	}
-	if (!sessions_view(me->sessions, report.run, &a->from, a->now_ns,
-	                   &session)) {
+	if (!sessions_view(me->sessions, report.run, a, &session)) {
 		count(counters, COUNT_NO_SESSION);
 		return 0;
 	}
@@ -143,7 +147,7 @@ static size_t answer_report(const struct answerer *me,
 		.session = &session,
 		.listening = listening,
 		.listening_count =
-			portset_listening(me->ports, session.local, listening),
+			portset_listening(me->ports, a->local, listening),
 		.report_real_ns = a->real_ns,
 	};
 

@@ -20,7 +20,7 @@ enum counter {
 	COUNT_TCP_FOREIGN,   /* not this protocol, or garbage behind it */
 	COUNT_UDP_FOREIGN,   /* not a PROBE */
 	COUNT_BAD_TOKEN,     /* unknown, expired, or of another address */
-	COUNT_NO_SESSION,    /* the token is good, the session is gone */
+	COUNT_NO_SESSION,    /* the session is gone, or could not be had */
 	COUNT_OTHER_ADDRESS, /* a run's own token from another host */
 	COUNT_UDP_SPENT,     /* the port's datagrams of a run are used up */
 	COUNT_TCP_DEADLINE,  /* too slow with the request */

@@ -2,7 +2,8 @@
 /*
  * Sessions sit in places of a roster and in a chained hash table by run id.
  * The roster's order is the order of the latest HELLOs, so that the expired
- * ones are at its old end and need no timers: each HELLO sweeps them.
+ * ones are at its old end and need no timers: each HELLO sweeps a few more
+ * than it can add, and none is used between its end and its sweeping.
  */
 #include "reflector/session.h"
 
@@ -11,6 +12,9 @@
 #include <sodium.h>
 
 #include "lib/mem.h"
+
+/* Few, since all threads wait meanwhile. */
+enum { SWEPT_AT_ONCE = 16 };
 
 struct session {
 	uint8_t run[WIRE_RUN_BYTES];
@@ -46,17 +50,6 @@ static uint32_t *bucket_of(const struct sessions *s,
 	return &s->bucket[h & s->bucket_mask];
 }
 
-static uint32_t find(const struct sessions *s,
-                     const uint8_t run[WIRE_RUN_BYTES])
-{
-	uint32_t i = *bucket_of(s, run);
-
-	while (i != ROSTER_NONE &&
-	       memcmp(s->session[i].run, run, WIRE_RUN_BYTES) != 0)
-		i = s->session[i].next;
-	return i;
-}
-
 static void unlink_session(struct sessions *s, uint32_t place)
 {
 	uint32_t *at = bucket_of(s, s->session[place].run);
@@ -72,13 +65,20 @@ static void drop(struct sessions *s, uint32_t place)
 	roster_leave(s->roster, place);
 }
 
+static bool is_alive(const struct session *at, int64_t now_ns)
+{
+	return at->expires_ns > now_ns;
+}
+
 static void sweep(struct sessions *s, int64_t now_ns)
 {
-	uint32_t i = roster_oldest(s->roster);
+	for (int i = 0; i < SWEPT_AT_ONCE; i++) {
+		uint32_t oldest = roster_oldest(s->roster);
 
-	while (i != ROSTER_NONE && s->session[i].expires_ns <= now_ns) {
-		drop(s, i);
-		i = roster_oldest(s->roster);
+		if (oldest == ROSTER_NONE ||
+		    is_alive(&s->session[oldest], now_ns))
+			return;
+		drop(s, oldest);
 	}
 }
 
@@ -87,15 +87,54 @@ static struct session_mark *marks_of(const struct sessions *s, uint32_t place)
 	return &s->mark[(size_t)place * s->slots];
 }
 
-/* The session of a run that is alive; NULL: none. */
-static struct session *alive(const struct sessions *s,
-                             const uint8_t run[WIRE_RUN_BYTES], int64_t now_ns)
+/* The place after this one in the chain that a run has at a local address. */
+static uint32_t next_of_run(const struct sessions *s, uint32_t i,
+                            const uint8_t run[WIRE_RUN_BYTES], uint8_t local)
 {
-	uint32_t i = find(s, run);
+	while (i != ROSTER_NONE &&
+	       (s->session[i].local != local ||
+	        memcmp(s->session[i].run, run, WIRE_RUN_BYTES) != 0))
+		i = s->session[i].next;
+	return i;
+}
 
-	if (i == ROSTER_NONE || s->session[i].expires_ns <= now_ns)
+/* The place of the session that a host has in a run, or ROSTER_NONE. */
+static uint32_t find(const struct sessions *s,
+                     const uint8_t run[WIRE_RUN_BYTES], const struct addr *host,
+                     uint8_t local)
+{
+	uint32_t i = next_of_run(s, *bucket_of(s, run), run, local);
+
+	while (i != ROSTER_NONE && !addr_same_host(&s->session[i].seen, host))
+		i = next_of_run(s, s->session[i].next, run, local);
+	return i;
+}
+
+/* That session while it is alive; NULL: none. */
+static struct session *alive(const struct sessions *s,
+                             const uint8_t run[WIRE_RUN_BYTES],
+                             const struct addr *host, const struct arrival *a)
+{
+	uint32_t i = find(s, run, host, a->local);
+
+	if (i == ROSTER_NONE || !is_alive(&s->session[i], a->now_ns))
 		return NULL;
 	return &s->session[i];
+}
+
+/* The hosts that have a session alive in a run; a bounded number. */
+static int hosts_of(const struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                    const struct arrival *a, struct addr out[SESSION_HOSTS_MAX])
+{
+	uint32_t i = next_of_run(s, *bucket_of(s, run), run, a->local);
+	int n = 0;
+
+	while (i != ROSTER_NONE && n < SESSION_HOSTS_MAX) {
+		if (is_alive(&s->session[i], a->now_ns))
+			out[n++] = s->session[i].seen;
+		i = next_of_run(s, s->session[i].next, run, a->local);
+	}
+	return n;
 }
 
 static struct session_mark *mark_at(const struct sessions *s,
@@ -114,7 +153,7 @@ static void admit(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
 
 	if (seat.evicted) {
 		unlink_session(s, seat.place);
-		s->evicted++;
+		s->evicted += is_alive(at, a->now_ns);
 	}
 	*at = (struct session){
 		.seen = a->from,
@@ -162,47 +201,59 @@ void sessions_free(struct sessions *s)
 	free(s);
 }
 
-void sessions_hello(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                    const struct arrival *a)
+static bool note_hello(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                       const struct arrival *a)
 {
+	struct addr hosts[SESSION_HOSTS_MAX];
+	struct session *at;
 	uint32_t i;
 
-	pthread_mutex_lock(&s->lock);
 	sweep(s, a->now_ns);
-	i = find(s, run);
-	if (i != ROSTER_NONE && s->session[i].local == a->local &&
-	    addr_same_host(&s->session[i].seen, &a->from)) {
-		s->session[i].expires_ns = a->now_ns + SESSION_LIFE_NS;
-		roster_renew(s->roster, i);
-	} else {
-		if (i != ROSTER_NONE)
-			drop(s, i);
-		admit(s, run, a);
+	at = alive(s, run, &a->from, a);
+	if (at) {
+		at->expires_ns = a->now_ns + SESSION_LIFE_NS;
+		roster_renew(s->roster, (uint32_t)(at - s->session));
+		return true;
 	}
-	pthread_mutex_unlock(&s->lock);
+	if (hosts_of(s, run, a, hosts) == SESSION_HOSTS_MAX)
+		return false;
+	i = find(s, run, &a->from, a->local);
+	if (i != ROSTER_NONE) /* expired and not swept yet */
+		drop(s, i);
+	admit(s, run, a);
+	return true;
 }
 
-bool sessions_find(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                   int64_t now_ns, struct addr *seen)
+bool sessions_hello(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                    const struct arrival *a)
 {
-	const struct session *at;
+	bool opened;
 
 	pthread_mutex_lock(&s->lock);
-	at = alive(s, run, now_ns);
-	if (at)
-		*seen = at->seen;
+	opened = note_hello(s, run, a);
 	pthread_mutex_unlock(&s->lock);
-	return at != NULL;
+	return opened;
+}
+
+int sessions_hosts(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                   const struct arrival *a, struct addr out[SESSION_HOSTS_MAX])
+{
+	int n;
+
+	pthread_mutex_lock(&s->lock);
+	n = hosts_of(s, run, a, out);
+	pthread_mutex_unlock(&s->lock);
+	return n;
 }
 
 static enum session_answer note_probe(struct sessions *s,
                                       const uint8_t run[WIRE_RUN_BYTES],
                                       const struct arrival *a)
 {
-	struct session *at = alive(s, run, a->now_ns);
+	struct session *at = alive(s, run, &a->from, a);
 	struct session_mark *mark;
 
-	if (!at || !addr_same_host(&at->seen, &a->from))
+	if (!at)
 		return SESSION_NONE;
 	mark = mark_at(s, at, a->slot);
 	mark->flags |= MANIFEST_SEEN;
@@ -241,13 +292,13 @@ static int other_index(struct session *at, const struct addr *from)
 }
 
 static bool note_other(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                       const struct arrival *a)
+                       const struct addr *host, const struct arrival *a)
 {
-	struct session *at = alive(s, run, a->now_ns);
+	struct session *at = alive(s, run, host, a);
 	struct session_mark *mark;
 	int other;
 
-	if (!at || addr_same_host(&at->seen, &a->from))
+	if (!at)
 		return false;
 	other = other_index(at, &a->from);
 	if (other < 0)
@@ -260,29 +311,25 @@ static bool note_other(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
 }
 
 bool sessions_other(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                    const struct arrival *a)
+                    const struct addr *host, const struct arrival *a)
 {
 	bool noted;
 
 	pthread_mutex_lock(&s->lock);
-	noted = note_other(s, run, a);
+	noted = note_other(s, run, host, a);
 	pthread_mutex_unlock(&s->lock);
 	return noted;
 }
 
 bool sessions_view(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                   const struct addr *from, int64_t now_ns,
-                   struct session_view *out)
+                   const struct arrival *a, struct session_view *out)
 {
 	const struct session *at;
 
 	pthread_mutex_lock(&s->lock);
-	at = alive(s, run, now_ns);
-	if (at && !addr_same_host(&at->seen, from))
-		at = NULL;
+	at = alive(s, run, &a->from, a);
 	if (at) {
 		out->seen = at->seen;
-		out->local = at->local;
 		out->hello_real_ns = at->hello_real_ns;
 		memcpy(out->other, at->other, sizeof(out->other));
 		memcpy(out->mark, marks_of(s, (uint32_t)(at - s->session)),

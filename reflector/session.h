@@ -7,8 +7,9 @@
  * loses a session when there are too many is decided by the roster: first the
  * oldest of the same source prefix, then the oldest of all.
  *
- * A run has one session, bound to the address that its latest HELLO came
- * from.  Times are monotonic unless a name says real.  Shared by all threads;
+ * A session belongs to one run, one host that said HELLO and the local address
+ * that it said it to: who has learnt a run's id and says HELLO with it gets a
+ * session beside the other and cannot touch it.  Times are monotonic unless a name says real.  Shared by all threads;
  * locks by itself; never reads a clock.
  */
 #ifndef REFLECTOR_SESSION_H
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/err.h"
 #include "lib/wire.h"
 #include "reflector/roster.h"
 
@@ -28,6 +30,8 @@ enum {
 	SESSION_UDP_ANSWERS = 8,
 	/* Other addresses that are remembered of one run. */
 	SESSION_OTHERS_MAX = 8,
+	/* Hosts that may have a session in one run: a line has few. */
+	SESSION_HOSTS_MAX = 8,
 };
 
 struct session_limits {
@@ -48,7 +52,6 @@ struct session_mark {
 /* A copy of a session. */
 struct session_view {
 	struct addr seen; /* where its HELLO came from, port included */
-	uint8_t local;    /* which local address it reached */
 	int64_t hello_real_ns;
 	struct addr other[SESSION_OTHERS_MAX];    /* without ports */
 	struct session_mark mark[WIRE_PORTS_MAX]; /* by slot */
@@ -81,15 +84,16 @@ struct sessions *sessions_new(const struct session_limits *limits,
 void sessions_free(struct sessions *s);
 
 /*
- * Open a session.  A HELLO that is repeated from the same host keeps what was
- * noted and makes the session live on; from another host it starts afresh.
+ * Open a session.  A HELLO that is repeated keeps what was noted and makes the
+ * session live on.  False: too many other hosts have sessions in this run.
  */
-void sessions_hello(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                    const struct arrival *a);
+MUSTCHECK bool sessions_hello(struct sessions *s,
+                              const uint8_t run[WIRE_RUN_BYTES],
+                              const struct arrival *a);
 
-/* The address that a run's session is bound to; false: no such session. */
-bool sessions_find(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                   int64_t now_ns, struct addr *seen);
+/* The hosts that have a session in a run; returns how many. */
+int sessions_hosts(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
+                   const struct arrival *a, struct addr out[SESSION_HOSTS_MAX]);
 
 /* Note a probe that came from the session's own host. */
 enum session_answer sessions_probe(struct sessions *s,
@@ -97,19 +101,18 @@ enum session_answer sessions_probe(struct sessions *s,
                                    const struct arrival *a);
 
 /*
- * Note a probe with the run's token that came from another host.  False when
- * the session is gone or has no room for one more other address.
+ * Note a probe that came from elsewhere with the token of this host's session.
+ * False when the session is gone or has no room for one more other address.
  */
 bool sessions_other(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                    const struct arrival *a);
+                    const struct addr *host, const struct arrival *a);
 
-/* Copy the session that a run has from this host; false: no such session. */
+/* Copy the session of the host that asks; false: it has none. */
 bool sessions_view(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
-                   const struct addr *from, int64_t now_ns,
-                   struct session_view *out);
+                   const struct arrival *a, struct session_view *out);
 
 struct session_counts {
-	uint32_t held;    /* sessions now */
+	uint32_t held;    /* sessions, some of which may have just expired */
 	uint64_t evicted; /* sessions that had to go before their time */
 };
 

@@ -35,7 +35,7 @@ static struct bench *bench_new(void)
 	portset_opened(b->me.ports, 0, 443, 0);
 	portset_opened(b->me.ports, 1, 53, 0);
 
-	struct session_limits limits = { 8, 8, portset_slots(b->me.ports) };
+	struct session_limits limits = { 16, 8, portset_slots(b->me.ports) };
 
 	b->me.sessions = sessions_new(&limits, key);
 	return b;
@@ -54,7 +54,7 @@ static struct arrival at(const char *host, enum transport transport,
 	struct arrival a = { .transport = (uint8_t)transport,
 		             .port = port,
 		             .slot = transport == TRANSPORT_UDP,
-		             .now_ns = 1,
+		             .now_ns = 0,
 		             .real_ns = 20000 * day_ns };
 
 	assert_true(addr_parse(host, &a.from));
@@ -206,7 +206,7 @@ static void a_guessed_token_leaves_no_trace(void **state)
 	assert_int_equal(send_probe(b, &own, &probe), 0);
 	assert_int_equal(send_probe(b, &other, &probe), 0);
 	assert_int_equal(counted(b, COUNT_BAD_TOKEN), 2);
-	assert_true(sessions_view(b->me.sessions, run, &home.from, 2, &view));
+	assert_true(sessions_view(b->me.sessions, run, &home, &view));
 	assert_int_equal(view.mark[1].flags, 0);
 	bench_free(b);
 }
@@ -219,8 +219,7 @@ static void a_token_without_its_session_is_not_answered(void **state)
 	struct wire_probe probe;
 
 	(void)state;
-	token_make(b->me.token_key, token_epoch(a.real_ns), run, &a.from,
-	           token);
+	token_make(b->me.token_key, token_epoch(a.now_ns), run, &a.from, token);
 	probe = probe_with(token, TRANSPORT_UDP, 53);
 	assert_int_equal(send_probe(b, &a, &probe), 0);
 	a.transport = TRANSPORT_TCP;
@@ -238,10 +237,94 @@ static void a_token_lives_for_the_next_epoch_only(void **state)
 	struct wire_probe probe = probe_with(welcome.token, TRANSPORT_TCP, 443);
 
 	(void)state;
-	a.real_ns += 2 * epoch_ns - 1;
+	a.now_ns = epoch_ns - 1;
+	say_hello(b, &a); /* the session lives on, the token is an old one */
+	a.now_ns = 2 * epoch_ns - 2;
 	assert_true(send_probe(b, &a, &probe) > 0);
-	a.real_ns += 1;
+	say_hello(b, &a);
+	a.now_ns = 2 * epoch_ns;
 	assert_int_equal(send_probe(b, &a, &probe), 0);
+	assert_int_equal(counted(b, COUNT_BAD_TOKEN), 1);
+	bench_free(b);
+}
+
+static void setting_the_clock_costs_no_run(void **state)
+{
+	static const int64_t steps[] = { -400, -1, 1, 400 };
+	struct bench *b = bench_new();
+	struct arrival a = at("192.0.2.1", TRANSPORT_TCP, 443);
+	struct wire_welcome welcome = welcome_of(b, &a);
+	struct wire_probe probe = probe_with(welcome.token, TRANSPORT_TCP, 443);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct arrival late = a;
+
+		late.real_ns += steps[i] * day_ns;
+		assert_true(send_probe(b, &late, &probe) > 0);
+		assert_true(send_report(b, &late, welcome.token) > 0);
+	}
+	bench_free(b);
+}
+
+static void who_learns_a_run_id_cannot_touch_the_run(void **state)
+{
+	struct bench *b = bench_new();
+	struct arrival home = at("192.0.2.1", TRANSPORT_TCP, 443);
+	struct arrival thief = at("203.0.113.5", TRANSPORT_TCP, 443);
+	struct wire_welcome welcome = welcome_of(b, &home);
+	struct wire_probe probe = probe_with(welcome.token, TRANSPORT_TCP, 443);
+	struct wire_welcome stolen;
+	struct wire_manifest m;
+	struct rd r;
+
+	(void)state;
+	assert_true(send_probe(b, &home, &probe) > 0);
+	stolen = welcome_of(b, &thief);
+	assert_memory_not_equal(stolen.token, welcome.token, WIRE_TOKEN_BYTES);
+	r = rd_of(b->out, send_report(b, &thief, stolen.token));
+	assert_true(wire_manifest_decode(&r, &m));
+	assert_true(addr_same_host(&m.seen, &thief.from));
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_TCP, 443)->flags, 0);
+	r = rd_of(b->out, send_report(b, &home, welcome.token));
+	assert_true(wire_manifest_decode(&r, &m));
+	assert_true(addr_same_host(&m.seen, &home.from));
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_TCP, 443)->flags,
+	                 MANIFEST_SEEN);
+	bench_free(b);
+}
+
+static void another_address_is_noted_in_the_run_of_its_token(void **state)
+{
+	struct bench *b = bench_new();
+	struct arrival first = at("192.0.2.1", TRANSPORT_TCP, 443);
+	struct arrival second = at("192.0.2.2", TRANSPORT_TCP, 443);
+	struct arrival udp = at("203.0.113.5", TRANSPORT_UDP, 53);
+	struct wire_welcome welcome = welcome_of(b, &first);
+	struct wire_probe probe = probe_with(welcome.token, TRANSPORT_UDP, 53);
+	struct session_view view;
+
+	(void)state;
+	say_hello(b, &second);
+	assert_int_equal(send_probe(b, &udp, &probe), 0);
+	assert_true(sessions_view(b->me.sessions, run, &first, &view));
+	assert_int_equal(view.mark[1].flags, MANIFEST_OTHER_ADDRESS);
+	assert_true(sessions_view(b->me.sessions, run, &second, &view));
+	assert_int_equal(view.mark[1].flags, 0);
+	bench_free(b);
+}
+
+static void a_run_of_too_many_hosts_gets_no_welcome(void **state)
+{
+	struct bench *b = bench_new();
+	struct arrival a = at("192.0.2.1", TRANSPORT_TCP, 443);
+
+	(void)state;
+	for (uint8_t i = 0; i < SESSION_HOSTS_MAX + 2; i++) {
+		a.from.ip[2] = i; /* a prefix of its own */
+		assert_int_equal(say_hello(b, &a) > 0, i < SESSION_HOSTS_MAX);
+	}
+	assert_int_equal(counted(b, COUNT_NO_SESSION), 2);
 	bench_free(b);
 }
 
@@ -336,6 +419,11 @@ int main(void)
 		cmocka_unit_test(a_guessed_token_leaves_no_trace),
 		cmocka_unit_test(a_token_without_its_session_is_not_answered),
 		cmocka_unit_test(a_token_lives_for_the_next_epoch_only),
+		cmocka_unit_test(setting_the_clock_costs_no_run),
+		cmocka_unit_test(who_learns_a_run_id_cannot_touch_the_run),
+		cmocka_unit_test(
+			another_address_is_noted_in_the_run_of_its_token),
+		cmocka_unit_test(a_run_of_too_many_hosts_gets_no_welcome),
 		cmocka_unit_test(the_ninth_datagram_is_not_answered),
 		cmocka_unit_test(over_udp_only_probes_are_heard),
 		cmocka_unit_test(replies_are_not_requests),

@@ -50,23 +50,23 @@ static void hello(struct sessions *s, uint32_t run, const char *host,
 {
 	struct arrival a = from(host, 40000, now_ns);
 
-	sessions_hello(s, run_of(run).bytes, &a);
+	assert_true(sessions_hello(s, run_of(run).bytes, &a));
 }
 
 static bool is_held(struct sessions *s, uint32_t run, int64_t now_ns)
 {
-	struct addr seen;
+	struct arrival a = { .now_ns = now_ns };
+	struct addr host[SESSION_HOSTS_MAX];
 
-	return sessions_find(s, run_of(run).bytes, now_ns, &seen);
+	return sessions_hosts(s, run_of(run).bytes, &a, host) > 0;
 }
 
 static bool view(struct sessions *s, uint32_t run, const char *host,
                  struct session_view *out)
 {
-	struct addr a;
+	struct arrival a = from(host, 0, 0);
 
-	assert_true(addr_parse(host, &a));
-	return sessions_view(s, run_of(run).bytes, &a, 0, out);
+	return sessions_view(s, run_of(run).bytes, &a, out);
 }
 
 static void a_hello_is_remembered_as_it_came(void **state)
@@ -77,11 +77,10 @@ static void a_hello_is_remembered_as_it_came(void **state)
 
 	(void)state;
 	a.local = 3;
-	sessions_hello(s, run_of(1).bytes, &a);
-	assert_true(view(s, 1, "2001:db8::7", &v));
+	assert_true(sessions_hello(s, run_of(1).bytes, &a));
+	assert_true(sessions_view(s, run_of(1).bytes, &a, &v));
 	assert_true(addr_same_host(&v.seen, &a.from));
 	assert_int_equal(v.seen.port, 4321);
-	assert_int_equal(v.local, 3);
 	assert_int_equal(v.hello_real_ns, a.real_ns);
 	for (int i = 0; i < small.slots; i++)
 		assert_int_equal(v.mark[i].flags, 0);
@@ -130,7 +129,7 @@ static void a_repeated_hello_keeps_the_marks_and_lives_on(void **state)
 	sessions_free(s);
 }
 
-static void a_hello_from_another_host_starts_afresh(void **state)
+static void a_hello_from_another_host_is_a_session_beside(void **state)
 {
 	struct sessions *s = sessions_new(&small, key);
 	struct arrival probe = from("192.0.2.1", 555, 0);
@@ -140,10 +139,83 @@ static void a_hello_from_another_host_starts_afresh(void **state)
 	hello(s, 1, "192.0.2.1", 0);
 	sessions_probe(s, run_of(1).bytes, &probe);
 	hello(s, 1, "198.51.100.1", 0);
-	assert_int_equal(sessions_count(s).held, 1);
-	assert_false(view(s, 1, "192.0.2.1", &v));
+	assert_int_equal(sessions_count(s).held, 2);
 	assert_true(view(s, 1, "198.51.100.1", &v));
 	assert_int_equal(v.mark[1].flags, 0);
+	assert_true(view(s, 1, "192.0.2.1", &v));
+	assert_int_equal(v.mark[1].flags, MANIFEST_SEEN);
+	sessions_free(s);
+}
+
+static void
+what_comes_to_another_local_address_is_not_this_session(void **state)
+{
+	struct sessions *s = sessions_new(&small, key);
+	struct arrival a = from("192.0.2.1", 555, 0);
+	struct addr host[SESSION_HOSTS_MAX];
+	struct session_view v;
+
+	(void)state;
+	hello(s, 1, "192.0.2.1", 0);
+	a.local = 1;
+	assert_int_equal(sessions_probe(s, run_of(1).bytes, &a), SESSION_NONE);
+	assert_false(sessions_other(s, run_of(1).bytes, &a.from, &a));
+	assert_false(sessions_view(s, run_of(1).bytes, &a, &v));
+	assert_int_equal(sessions_hosts(s, run_of(1).bytes, &a, host), 0);
+	assert_true(view(s, 1, "192.0.2.1", &v));
+	assert_int_equal(v.mark[1].flags, 0);
+	sessions_free(s);
+}
+
+static void the_number_of_hosts_in_a_run_is_bounded(void **state)
+{
+	struct session_limits wide = { 64, 64, 4 };
+	struct sessions *s = sessions_new(&wide, key);
+	struct addr host[SESSION_HOSTS_MAX];
+	struct arrival a = from("192.0.2.0", 555, 0);
+
+	(void)state;
+	for (uint8_t i = 0; i < 20; i++) {
+		a.from.ip[3] = i;
+		assert_int_equal(sessions_hello(s, run_of(1).bytes, &a),
+		                 i < SESSION_HOSTS_MAX);
+	}
+	assert_int_equal(sessions_hosts(s, run_of(1).bytes, &a, host),
+	                 SESSION_HOSTS_MAX);
+	a.from.ip[3] = 0; /* one that has a session keeps it */
+	assert_true(sessions_hello(s, run_of(1).bytes, &a));
+	a.now_ns = SESSION_LIFE_NS;
+	a.from.ip[3] = 99; /* when they are over there is room again */
+	assert_true(sessions_hello(s, run_of(1).bytes, &a));
+	sessions_free(s);
+}
+
+static void after_a_flood_no_hello_sweeps_more_than_a_few(void **state)
+{
+	struct session_limits wide = { 100, 100, 4 };
+	struct sessions *s = sessions_new(&wide, key);
+	struct arrival probe = from("192.0.2.1", 555, 0);
+	struct session_view v;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		hello(s, i, "192.0.2.1", 0);
+	sessions_probe(s, run_of(99).bytes, &probe);
+	hello(s, 200, "192.0.2.1", SESSION_LIFE_NS);
+	assert_int_equal(sessions_count(s).held, 100 - SWEPT_AT_ONCE + 1);
+	/* One that is over and still there is not used again. */
+	probe.now_ns = SESSION_LIFE_NS;
+	assert_false(is_held(s, 99, SESSION_LIFE_NS));
+	assert_int_equal(sessions_probe(s, run_of(99).bytes, &probe),
+	                 SESSION_NONE);
+	hello(s, 99, "192.0.2.1", SESSION_LIFE_NS);
+	probe.now_ns = SESSION_LIFE_NS;
+	assert_true(sessions_view(s, run_of(99).bytes, &probe, &v));
+	assert_int_equal(v.mark[1].flags, 0);
+	for (uint32_t i = 300; i < 310; i++)
+		hello(s, i, "192.0.2.1", SESSION_LIFE_NS);
+	assert_int_equal(sessions_count(s).held, 12);
+	assert_int_equal(sessions_count(s).evicted, 0);
 	sessions_free(s);
 }
 
@@ -268,31 +340,32 @@ static void another_host_is_noted_beside_the_own_one(void **state)
 	(void)state;
 	hello(s, 1, "192.0.2.1", 0);
 	sessions_probe(s, run_of(1).bytes, &own);
-	assert_true(sessions_other(s, run_of(1).bytes, &other));
+	assert_true(sessions_other(s, run_of(1).bytes, &own.from, &other));
 	assert_true(view(s, 1, "192.0.2.1", &v));
 	assert_int_equal(v.mark[2].flags,
 	                 MANIFEST_SEEN | MANIFEST_OTHER_ADDRESS);
 	assert_int_equal(v.mark[2].source_port, 555);
 	assert_int_equal(v.mark[2].other_port, 777);
 	assert_true(addr_same_host(&v.other[v.mark[2].other], &other.from));
-	assert_false(sessions_other(s, run_of(1).bytes, &own));
 	sessions_free(s);
 }
 
 static void the_number_of_other_hosts_is_bounded(void **state)
 {
 	struct sessions *s = sessions_new(&small, key);
+	struct arrival own = udp_from("192.0.2.1", 555, 0);
 	struct arrival other = udp_from("203.0.113.0", 777, 0);
 
 	(void)state;
 	hello(s, 1, "192.0.2.1", 0);
 	for (int i = 0; i < 20; i++) {
 		other.from.ip[3] = (uint8_t)i;
-		assert_int_equal(sessions_other(s, run_of(1).bytes, &other),
+		assert_int_equal(sessions_other(s, run_of(1).bytes, &own.from,
+		                                &other),
 		                 i < SESSION_OTHERS_MAX);
 	}
 	other.from.ip[3] = 0; /* one that is known has its room */
-	assert_true(sessions_other(s, run_of(1).bytes, &other));
+	assert_true(sessions_other(s, run_of(1).bytes, &own.from, &other));
 	sessions_free(s);
 }
 
@@ -304,7 +377,11 @@ int main(void)
 		cmocka_unit_test(
 			expired_sessions_make_room_without_an_eviction),
 		cmocka_unit_test(a_repeated_hello_keeps_the_marks_and_lives_on),
-		cmocka_unit_test(a_hello_from_another_host_starts_afresh),
+		cmocka_unit_test(a_hello_from_another_host_is_a_session_beside),
+		cmocka_unit_test(
+			what_comes_to_another_local_address_is_not_this_session),
+		cmocka_unit_test(the_number_of_hosts_in_a_run_is_bounded),
+		cmocka_unit_test(after_a_flood_no_hello_sweeps_more_than_a_few),
 		cmocka_unit_test(the_oldest_goes_when_the_table_is_full),
 		cmocka_unit_test(
 			a_flood_from_one_prefix_leaves_the_others_alone),
