@@ -11,8 +11,9 @@ enum {
 	WIDTH_DEFAULT = 80,
 	WIDTH_LEAST = 40,
 	WIDTH_MOST = 100,
-	LABEL_COLUMNS = 12, /* "UDP 51413  " */
-	NAME_COLUMNS = 20,
+	LABEL_COLUMNS = 11, /* "UDP 51413  " */
+	FAMILY_COLUMNS = 5, /* " IPv6" */
+	NAME_COLUMNS = 22,
 	NARROW = 64, /* below this the name gets no column of its own */
 };
 
@@ -214,21 +215,23 @@ static bool same_port(const struct survey_port *a, const struct survey_port *b)
 	       a->port == b->port;
 }
 
-/* Do two families meet the same?  They stand side by side in the survey. */
-static bool same_words(const struct survey_port *a, const struct survey_port *b)
+/* As much of a name as fits, cut between words. */
+static int name_bytes(const char *name, int most)
 {
-	char x[WORDS_BYTES];
-	char y[WORDS_BYTES];
+	int n = (int)strlen(name);
 
-	return same_port(a, b) &&
-	       strcmp(words_result(a, x), words_result(b, y)) == 0;
+	if (n <= most)
+		return n;
+	for (n = most; n > 0 && name[n] != ' '; n--)
+		;
+	return n > 0 ? n : most;
 }
 
 static void show_port(const struct page *g, const struct survey_port *p,
                       const char *family)
 {
 	const char *name = p->entry ? p->entry->application : "";
-	int label = LABEL_COLUMNS + (g->two_families ? 10 : 0);
+	int label = LABEL_COLUMNS + (g->two_families ? FAMILY_COLUMNS : 0);
 	char text[2 * WORDS_BYTES];
 	char part[WORDS_BYTES];
 	int indent = 6;
@@ -239,7 +242,7 @@ static void show_port(const struct page *g, const struct survey_port *p,
 	if (g->width >= NARROW) {
 		indent = label + NAME_COLUMNS;
 		column += fprintf(g->out, "%*s%.*s", label - column, "",
-		                  NAME_COLUMNS - 2, name);
+		                  name_bytes(name, NAME_COLUMNS - 2), name);
 		column += fprintf(g->out, "%*s", indent - column, "");
 	} else {
 		fprintf(g->out, " %s\n%*s", name, indent, "");
@@ -255,7 +258,7 @@ static void show_port(const struct page *g, const struct survey_port *p,
 
 static const char *family_words(const struct survey_port *p)
 {
-	return p->family == 6 ? ", IPv6" : ", IPv4";
+	return p->family == 6 ? " IPv6" : " IPv4";
 }
 
 static void show_ports(const struct page *g)
@@ -275,8 +278,9 @@ static void show_ports(const struct page *g)
 		}
 		if (!g->two_families) {
 			show_port(g, p, "");
-		} else if (i + 1 < s->port_count && same_words(p, p + 1)) {
-			show_port(g, p, "");
+		} else if (i + 1 < s->port_count && same_port(p, p + 1) &&
+		           words_same(p, p + 1)) {
+			show_port(g, p, ""); /* the families side by side */
 			i++;
 		} else {
 			show_port(g, p, family_words(p));
@@ -310,11 +314,7 @@ static void count_reason(struct reason *reason, int *reasons, const char *words)
 static bool same_reason(const struct survey_port *a,
                         const struct survey_port *b)
 {
-	char x[WORDS_BYTES];
-	char y[WORDS_BYTES];
-
-	return same_port(a, b) &&
-	       strcmp(words_untested(a, x), words_untested(b, y)) == 0;
+	return same_port(a, b) && words_same(a, b);
 }
 
 /* The same reason for many ports is said once. */

@@ -70,31 +70,40 @@ static void append_icmp(char *text, uint8_t family,
 }
 
 /* Only a private address proves that it is the home's own router. */
-static void append_sender(char *text, const struct addr *from)
+static const char *sender_words(const struct addr *from)
 {
-	char address[ADDR_TEXT_BYTES];
-
-	if (from->family == 0) {
-		append(text, "a device on the path");
-		return;
-	}
-	addr_format(from, address);
+	if (from->family == 0)
+		return "a device on the path";
 	switch (addr_class(from)) {
 	case ADDR_PRIVATE:
 	case ADDR_LINK_LOCAL:
-		append(text, "your home router (%s)", address);
-		return;
+		return "your home router";
 	case ADDR_SHARED:
-		append(text, "your provider's network (%s)", address);
-		return;
+		return "your provider's network";
 	default:
-		append(text, "a device on the path (%s)", address);
+		return "a device on the path";
 	}
+}
+
+/* The two families name one device by two addresses. */
+enum detail { WITH_ADDRESS, WITHOUT_ADDRESS };
+
+static void append_sender(char *text, const struct addr *from,
+                          enum detail detail)
+{
+	char address[ADDR_TEXT_BYTES];
+
+	append(text, "%s", sender_words(from));
+	if (from->family == 0 || detail == WITHOUT_ADDRESS)
+		return;
+	addr_format(from, address);
+	append(text, " (%s)", address);
 }
 
 /* ---- one answer --------------------------------------------------------- */
 
-static void append_icmp_refusal(char *text, const struct survey_answer *a)
+static void append_icmp_refusal(char *text, const struct survey_answer *a,
+                                enum detail detail)
 {
 	const struct record_evidence *v = a->evidence;
 
@@ -103,7 +112,7 @@ static void append_icmp_refusal(char *text, const struct survey_answer *a)
 		return;
 	}
 	append(text, "refused by ");
-	append_sender(text, &v->from);
+	append_sender(text, &v->from, detail);
 	append(text, ": ");
 	append_icmp(text, a->record->family, v);
 }
@@ -141,7 +150,8 @@ static void append_banner(char *text, const struct survey_answer *a)
 	       log_escape(escaped, sizeof(escaped), v->banner, n));
 }
 
-static void append_answer(char *text, const struct survey_answer *a)
+static void append_answer(char *text, const struct survey_answer *a,
+                          enum detail detail)
 {
 	switch ((enum outcome)a->probe->outcome) {
 	case OUTCOME_OPEN:
@@ -152,13 +162,13 @@ static void append_answer(char *text, const struct survey_answer *a)
 		return;
 	case OUTCOME_REFUSED:
 		if (a->evidence && a->evidence->has_icmp)
-			append_icmp_refusal(text, a);
+			append_icmp_refusal(text, a, detail);
 		else
 			append(text, "the connection is refused, though the "
 			             "reflector listens");
 		return;
 	case OUTCOME_UNREACHABLE:
-		append_icmp_refusal(text, a);
+		append_icmp_refusal(text, a, detail);
 		return;
 	case OUTCOME_RESET:
 		append(text, "the connection is made, then cut before the "
@@ -210,12 +220,12 @@ static bool unanimous(const struct survey_port *p)
 	char first[WORDS_BYTES] = "";
 	char other[WORDS_BYTES];
 
-	append_answer(first, first_counting(p));
+	append_answer(first, first_counting(p), WITH_ADDRESS);
 	for (int i = 0; i < p->answer_count; i++) {
 		if (!p->answer[i].counts)
 			continue;
 		other[0] = '\0';
-		append_answer(other, &p->answer[i]);
+		append_answer(other, &p->answer[i], WITH_ADDRESS);
 		if (strcmp(first, other) != 0)
 			return false;
 	}
@@ -236,7 +246,8 @@ static void append_agreement(char *text, const struct survey_port *p)
 		       first_counting(p)->record->reflector);
 }
 
-static void append_each(char *text, const struct survey_port *p)
+static void append_each(char *text, const struct survey_port *p,
+                        enum detail detail)
 {
 	const char *separator = "";
 
@@ -246,7 +257,7 @@ static void append_each(char *text, const struct survey_port *p)
 		if (!a->counts)
 			continue;
 		append(text, "%stoward %s ", separator, a->record->reflector);
-		append_answer(text, a);
+		append_answer(text, a, detail);
 		separator = "; ";
 	}
 }
@@ -272,7 +283,8 @@ static const char *opening(enum survey_result result)
 	return "";
 }
 
-char *words_result(const struct survey_port *p, char text[WORDS_BYTES])
+static char *tell(const struct survey_port *p, enum detail detail,
+                  char text[WORDS_BYTES])
 {
 	text[0] = '\0';
 	if (p->result == SURVEY_UNTESTED)
@@ -283,9 +295,9 @@ char *words_result(const struct survey_port *p, char text[WORDS_BYTES])
 		return text;
 	}
 	if (p->result == SURVEY_DENIED || unanimous(p))
-		append_answer(text, first_counting(p));
+		append_answer(text, first_counting(p), detail);
 	else
-		append_each(text, p);
+		append_each(text, p, detail);
 	if (p->result == SURVEY_DISPUTED)
 		append(text, ". So it is no plain rule of your provider's, or "
 		             "it was chance");
@@ -293,6 +305,20 @@ char *words_result(const struct survey_port *p, char text[WORDS_BYTES])
 		append_agreement(text, p);
 	append(text, ".");
 	return text;
+}
+
+char *words_result(const struct survey_port *p, char text[WORDS_BYTES])
+{
+	return tell(p, WITH_ADDRESS, text);
+}
+
+bool words_same(const struct survey_port *a, const struct survey_port *b)
+{
+	char x[WORDS_BYTES];
+	char y[WORDS_BYTES];
+
+	return strcmp(tell(a, WITHOUT_ADDRESS, x),
+	              tell(b, WITHOUT_ADDRESS, y)) == 0;
 }
 
 /* ---- advice ------------------------------------------------------------- */
@@ -395,7 +421,7 @@ static const char *skip_words(enum skip skip)
 	case SKIP_NO_CONSENT:
 		return "nobody has consented to this class of ports";
 	case SKIP_FAMILY:
-		return "it has a meaning over IPv6 only";
+		return "meaningful over IPv6 only";
 	case SKIP_VOID:
 		return "a control port failed";
 	case SKIP_CANCELLED:

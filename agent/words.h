@@ -20,6 +20,9 @@ char *words_port(const struct survey_port *p, char text[WORDS_BYTES]);
 /* "blocked: no answer from either reflector, though both listen." */
 char *words_result(const struct survey_port *p, char text[WORDS_BYTES]);
 
+/* Would two ports be told in the same words, but for addresses? */
+bool words_same(const struct survey_port *a, const struct survey_port *b);
+
 /*
  * What a person can do about it, and whether the ports that this names are
  * open themselves; "" when there is nothing to say.

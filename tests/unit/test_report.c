@@ -261,7 +261,35 @@ static void families_are_not_mixed(void **state)
 	               "blocked.");
 	expect_text(x, "The one port that was tested is open from this line "
 	               "over IPv6.");
-	expect_text(x, "TCP 25, IPv4");
+	expect_text(x, "TCP 25 IPv4");
+	free(x);
+}
+
+/* A router is one device, though it has an address in each family. */
+static void what_both_families_meet_is_told_once(void **state)
+{
+	static const char *const from[] = { "192.168.1.1", "fd00::1" };
+	struct fixture *x = fixture_new();
+	char *text;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct record_evidence *v =
+			add_probe(x, add_reached(x, "fra1", i ? 6 : 4),
+		                  TRANSPORT_TCP, 25, OUTCOME_UNREACHABLE,
+		                  SEEN_NO);
+
+		v->has_icmp = true;
+		v->icmp_type = i ? 1 : 3;
+		v->icmp_code = i ? 1 : 13;
+		assert_true(addr_parse(from[i], &v->from));
+	}
+	seal(x);
+	expect_text(x, "TCP 25 SMTP relay blocked: refused by your home "
+	               "router (192.168.1.1): \"prohibited\".");
+	text = table_of(x, REPORT_PLAIN, 80);
+	assert_null(strstr(text, "fd00::1"));
+	free(text);
 	free(x);
 }
 
@@ -667,6 +695,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_tested_does_not_count),
 		cmocka_unit_test(a_void_transport_counts_for_nothing),
 		cmocka_unit_test(families_are_not_mixed),
+		cmocka_unit_test(what_both_families_meet_is_told_once),
 		cmocka_unit_test(mail_comes_before_exotic_ports),
 		cmocka_unit_test(silence_is_told_with_what_the_reflector_saw),
 		cmocka_unit_test(who_refused_is_told_by_the_address),
