@@ -222,7 +222,7 @@ static void load_cached(struct plan_source *s, int64_t now_ns)
 {
 	char *path = config_state_path(s->config, PLAN_FILE);
 	struct parcel p;
-	struct plan plan;
+	struct plan plan = { 0 };
 	struct err e;
 
 	if (parcel_read(&p, path, &e)) {

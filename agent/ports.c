@@ -29,10 +29,13 @@ static const struct plan_probe *find_probe(const struct plan *plan,
 	return NULL;
 }
 
+/* The plan's word counts; one of the two is there. */
 static const char *class_name(const struct plan_probe *p,
                               const struct catalogue_entry *entry)
 {
-	return consent_class_name(p ? p->consent : entry->consent);
+	if (p)
+		return consent_class_name(p->consent);
+	return entry ? consent_class_name(entry->consent) : "";
 }
 
 /* ---- text --------------------------------------------------------------- */

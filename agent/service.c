@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +24,12 @@
 #include <unistd.h>
 
 #include "agent/cli.h"
+#include "agent/journal.h"
+#include "agent/outbox.h"
 #include "agent/personal.h"
 #include "agent/plan_source.h"
 #include "agent/round.h"
 #include "agent/schedule.h"
-#include "agent/spool.h"
-#include "agent/state.h"
-#include "agent/uplink.h"
 #include "agent/wake.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
@@ -42,7 +40,7 @@
 #define RETRY_FIRST_NS (60 * CLOCK_S)
 #define RETRY_MAX_NS   (3600 * CLOCK_S)
 
-enum { REFLECTORS_A_ROUND = 2, CLOCK_OFF_MAX_MS = 600000 };
+enum { REFLECTORS_A_ROUND = 2 };
 
 struct service {
 	const struct cli *cli;
@@ -56,76 +54,19 @@ struct service {
 	struct wake wake;
 	struct timer alive; /* for the service manager's watchdog */
 	int64_t alive_every_ns;
-	struct spool *spool;
 	struct plan_source *source;
 	struct plan plan; /* in use; serial 0: none yet */
 	bool refreshing;
-	int refresh_failures; /* in a row */
+	int failures; /* to get a plan or a route, in a row */
 	struct schedule schedule;
 	int64_t next_round_ns; /* 0: not decided */
 	struct round *round;
-	struct uplink *uplink;
-	int stored_in_a_row; /* since the uplink was last quiet */
+	struct journal journal;
+	struct outbox outbox;
 	bool reload_wanted;
-	struct state state;
-	/* What was said already: only changes are logged. */
-	char said_fault[512];
-	bool said_clock_is_off;
-	bool said_uplink_fails;
-	bool said_spool_fails;
-	bool said_state_fails;
-	int64_t spool_dropped;
 };
 
 static void step(struct service *s);
-
-/* ---- what is shown ------------------------------------------------------ */
-
-static void store_state(struct service *s)
-{
-	char *path = config_state_path(&s->config, STATE_FILE);
-	int64_t dropped = spool_stats(s->spool).dropped;
-	struct err e;
-	bool ok;
-
-	s->state.dropped += dropped - s->spool_dropped;
-	s->spool_dropped = dropped;
-	ok = state_store(path, &s->state, &e);
-	if (!ok && !s->said_state_fails)
-		log_error("%s; going on without", e.text);
-	s->said_state_fails = !ok;
-	free(path);
-}
-
-static void set_doing(struct service *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void set_doing(struct service *s, const char *fmt, ...)
-{
-	char text[STATE_TEXT_BYTES];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (strcmp(text, s->state.doing) == 0)
-		return;
-	memcpy(s->state.doing, text, sizeof(text));
-	sd_notifyf(0, "STATUS=%s", text);
-	store_state(s);
-}
-
-/* Log what is wrong with the plan's sources when that changes. */
-static void say_fault(struct service *s, const char *fault)
-{
-	if (strcmp(fault, s->said_fault) == 0)
-		return;
-	if (fault[0])
-		log_warn("plan: %s", fault);
-	else
-		log_info("plan: all is well again");
-	snprintf(s->said_fault, sizeof(s->said_fault), "%s", fault);
-}
 
 static void stop(struct service *s, int status)
 {
@@ -133,142 +74,14 @@ static void stop(struct service *s, int status)
 	loop_stop(s->loop);
 }
 
-/* ---- uplink ------------------------------------------------------------- */
-
-static void set_uplink(struct service *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void set_uplink(struct service *s, const char *fmt, ...)
+/* 0: not decided. */
+static void set_next_round(struct service *s, int64_t t_ns)
 {
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(s->state.uplink, sizeof(s->state.uplink), fmt, args);
-	va_end(args);
-	store_state(s);
-}
-
-static void on_drained(struct service *s, const char *endpoint)
-{
-	if (s->stored_in_a_row == 0)
-		return;
-	set_uplink(s, "%d %s stored by %s", s->stored_in_a_row,
-	           s->stored_in_a_row == 1 ? "run" : "runs", endpoint);
-	log_info("uplink: %s", s->state.uplink);
-	s->stored_in_a_row = 0;
-}
-
-static void on_gave_up(struct service *s, const struct uplink_event *event)
-{
-	int runs = spool_stats(s->spool).runs;
-
-	if (!s->said_uplink_fails)
-		log_warn("uplink: no collector takes runs (%s: %s); keeping "
-		         "%d, and trying again",
-		         event->endpoint, event->text, runs);
-	s->said_uplink_fails = true;
-	set_uplink(s,
-	           "no collector takes runs (%s: %s); next attempt in "
-	           "%" PRId64 " s",
-	           event->endpoint, event->text, event->pause_ns / CLOCK_S);
-}
-
-static void on_uplink(void *ctx, const struct uplink_event *event)
-{
-	struct service *s = ctx;
-
-	switch (event->kind) {
-	case UPLINK_STORED:
-		if (s->said_uplink_fails)
-			log_info("uplink: %s takes runs again",
-			         event->endpoint);
-		s->said_uplink_fails = false;
-		s->stored_in_a_row++;
-		s->state.stored++;
-		s->state.last_stored_ns = clock_realtime_ns();
-		break;
-	case UPLINK_REJECTED:
-		s->state.rejected++;
-		log_warn("uplink: %s refused a run: %s; it is kept in "
-		         "spool/rejected",
-		         event->endpoint, event->text);
-		break;
-	case UPLINK_ASKED_TO_WAIT:
-		set_uplink(s, "%s asks to wait %" PRId64 " s", event->endpoint,
-		           event->pause_ns / CLOCK_S);
-		break;
-	case UPLINK_NO_ANSWER:
-		log_debug("uplink: %s: %s", event->endpoint, event->text);
-		break;
-	case UPLINK_GAVE_UP:
-		on_gave_up(s, event);
-		break;
-	case UPLINK_DRAINED:
-		on_drained(s, event->endpoint);
-		break;
-	}
-}
-
-static void renew_uplink(struct service *s)
-{
-	const struct uplink_options o = {
-		.loop = s->loop,
-		.key = &s->key,
-		.plan = &s->plan,
-		.spool = s->spool,
-		.patience_ns = UPLINK_PATIENCE_NS,
-		.on_event = on_uplink,
-		.ctx = s,
-	};
-
-	uplink_free(s->uplink);
-	s->uplink = s->config.upload ? uplink_new(&o) : NULL;
-	if (!s->uplink)
-		set_uplink(s, "off: upload = no");
-}
-
-/* Runs of a "check" in the same spool go along. */
-static void start_uplink(struct service *s)
-{
-	struct err e;
-
-	if (!s->uplink)
-		return;
-	if (!spool_scan(s->spool, &e))
-		log_warn("%s", e.text);
-	uplink_start(s->uplink);
+	s->next_round_ns = t_ns;
+	s->journal.state.next_round_ns = t_ns;
 }
 
 /* ---- a round ------------------------------------------------------------ */
-
-static void warn_about_clock(struct service *s, const struct record *r)
-{
-	int64_t off_ms = r->clock_offset_ms;
-	bool off = off_ms > CLOCK_OFF_MAX_MS || off_ms < -CLOCK_OFF_MAX_MS;
-
-	if (off && !s->said_clock_is_off)
-		log_warn("this computer's clock is %" PRIdMAX
-		         " minutes %s that of reflector %s: set it; runs are "
-		         "dated by the reflector's",
-		         (imaxabs(off_ms) + 30000) / 60000,
-		         off_ms > 0 ? "behind" : "ahead of", r->reflector);
-	s->said_clock_is_off = off;
-}
-
-static void put_into_spool(struct service *s, const struct record *r)
-{
-	struct err e;
-	size_t n;
-	char *json = record_encode(r, &n);
-	bool ok = spool_add(s->spool, r->run, json, n, &e);
-
-	if (!ok && !s->said_spool_fails)
-		log_error("the spool cannot be written, runs are held in "
-		          "memory until there is room: %s",
-		          e.text);
-	s->said_spool_fails |= !ok;
-	free(json);
-}
 
 static void on_run(void *ctx, struct record *r, const struct run_extra *x)
 {
@@ -277,23 +90,9 @@ static void on_run(void *ctx, struct record *r, const struct run_extra *x)
 	if (x->hello_error[0])
 		log_debug("run toward %s over IPv%d: %s", r->reflector,
 		          r->family, x->hello_error);
-	warn_about_clock(s, r);
-	put_into_spool(s, r);
-	state_note_run(&s->state, r);
-	s->state.today.bytes += schedule_run_bytes(r);
-	log_debug("run toward %s over IPv%d: %d open, %d failed", r->reflector,
-	          r->family, s->state.last_run.open, s->state.last_run.failed);
+	outbox_put(&s->outbox, r);
+	journal_run(&s->journal, r);
 	free(r);
-}
-
-static void save_held(struct service *s)
-{
-	struct err e;
-
-	if (!s->said_spool_fails || !spool_save_held(s->spool, &e))
-		return;
-	log_info("the spool can be written again, nothing was lost");
-	s->said_spool_fails = false;
 }
 
 static void on_round_end(void *ctx)
@@ -302,9 +101,8 @@ static void on_round_end(void *ctx)
 
 	round_free(s->round);
 	s->round = NULL;
-	save_held(s);
-	store_state(s);
-	start_uplink(s);
+	journal_store(&s->journal);
+	outbox_start(&s->outbox);
 	step(s);
 }
 
@@ -328,14 +126,11 @@ static bool start_round(struct service *s, int64_t now_ns, struct err *e)
 	s->round = round_start(&o, e);
 	if (!s->round)
 		return false;
-	if (s->uplink)
-		uplink_stop(s->uplink);
-	s->state.last_round_ns = now_ns;
-	s->state.next_round_ns = 0;
-	s->next_round_ns = 0;
-	s->state.today.rounds++;
-	set_doing(s, "measuring");
-	store_state(s);
+	outbox_stop(&s->outbox);
+	s->journal.state.last_round_ns = now_ns;
+	s->journal.state.today.rounds++;
+	set_next_round(s, 0);
+	journal_doing(&s->journal, "measuring");
 	return true;
 }
 
@@ -366,51 +161,61 @@ static int64_t retry_after(int failures)
 static bool wait_for_clock(struct service *s, int64_t now_ns)
 {
 	int64_t released_ns = 0;
-	char now[CLOCK_TEXT_BYTES];
 
 	if (!clock_parse(PERIPLUS_RELEASED, &released_ns) ||
 	    now_ns >= released_ns)
 		return false;
-	clock_format(now_ns, now);
-	if (strncmp(s->state.doing, "waiting for the clock", 21) != 0) {
-		log_warn("the clock says %s, which is before this program "
-		         "was released: waiting for it to be set",
-		         now);
-		set_doing(s, "waiting for the clock to be set");
-	}
+	journal_waiting(&s->journal,
+	                "waiting for the clock to be set: it is before %.10s, "
+	                "when this program was released",
+	                PERIPLUS_RELEASED);
 	wait_until(s, released_ns);
 	return true;
 }
 
 static void wait_for_plan(struct service *s, int64_t now_ns, const char *why)
 {
-	char doing[STATE_TEXT_BYTES];
-
-	snprintf(doing, sizeof(doing), "waiting for a plan: %.200s", why);
-	if (strcmp(doing, s->state.doing) != 0)
-		log_warn("%s", doing);
 	s->plan = (struct plan){ 0 };
-	uplink_free(s->uplink);
-	s->uplink = NULL;
-	s->state.next_round_ns = 0;
-	s->next_round_ns = 0;
-	set_doing(s, "%s", doing);
-	wait_until(s, now_ns + retry_after(++s->refresh_failures));
+	outbox_use_plan(&s->outbox, NULL);
+	set_next_round(s, 0);
+	journal_waiting(&s->journal, "waiting for a plan: %s", why);
+	wait_until(s, now_ns + retry_after(++s->failures));
 }
 
 static void wait_for_round(struct service *s, int64_t now_ns)
 {
+	int64_t shown_ns = s->journal.state.next_round_ns;
 	int64_t wake_ns;
 
 	if (s->next_round_ns == 0 || now_ns < s->next_round_ns)
-		s->next_round_ns = schedule_next(&s->schedule, now_ns,
-		                                 s->state.last_round_ns);
-	s->state.next_round_ns = s->next_round_ns;
-	set_doing(s, "waiting for the next round");
+		set_next_round(s,
+		               schedule_next(&s->schedule, now_ns,
+		                             s->journal.state.last_round_ns));
+	journal_doing(&s->journal, "waiting for the next round");
+	if (s->next_round_ns != shown_ns)
+		journal_store(&s->journal);
 	wake_ns = s->next_round_ns;
 	if (s->plan.valid_until_ns < wake_ns) /* ask for a newer one then */
 		wake_ns = s->plan.valid_until_ns;
 	wait_until(s, wake_ns);
+}
+
+static void wait_for_tomorrow(struct service *s, int64_t now_ns)
+{
+	int64_t tomorrow_ns = (clock_day(now_ns) + 1) * CLOCK_DAY;
+
+	set_next_round(s, schedule_next(&s->schedule, tomorrow_ns,
+	                                s->journal.state.last_round_ns));
+	journal_waiting(&s->journal,
+	                "waiting for tomorrow: enough was measured today");
+	wait_until(s, s->next_round_ns);
+}
+
+static void wait_for_route(struct service *s, int64_t now_ns, const char *why)
+{
+	set_next_round(s, now_ns + retry_after(++s->failures));
+	journal_waiting(&s->journal, "waiting for a route: %s", why);
+	wait_until(s, s->next_round_ns);
 }
 
 /* ---- plan --------------------------------------------------------------- */
@@ -426,8 +231,10 @@ static void use_plan(struct service *s, const struct plan *plan)
 		return;
 	clock_format(plan->valid_until_ns, until);
 	log_info("plan %" PRIu32 " is in force until %s", plan->serial, until);
-	renew_uplink(s);
-	start_uplink(s);
+	outbox_use_plan(&s->outbox, s->config.upload ? &s->plan : NULL);
+	if (!s->config.upload)
+		journal_uplink(&s->journal, "off: upload = no");
+	outbox_start(&s->outbox);
 }
 
 /* A person may have taken the consent back meanwhile. */
@@ -444,32 +251,16 @@ static bool consent_holds(struct service *s)
 
 static void begin_or_wait(struct service *s, int64_t now_ns)
 {
+	struct state *state = &s->journal.state;
 	bool due = s->next_round_ns != 0 && now_ns >= s->next_round_ns;
 	struct err e;
 
-	if (!due && s->state.last_round_ns != 0) {
+	if (!due && state->last_round_ns != 0)
 		wait_for_round(s, now_ns);
-		return;
-	}
-	if (!schedule_allows(&s->state.today, now_ns)) {
-		int64_t tomorrow_ns = (clock_day(now_ns) + 1) * CLOCK_DAY;
-
-		log_warn("enough was measured today; going on tomorrow");
-		s->next_round_ns = schedule_next(&s->schedule, tomorrow_ns,
-		                                 s->state.last_round_ns);
-		s->state.next_round_ns = s->next_round_ns;
-		set_doing(s, "waiting for tomorrow: enough was measured today");
-		wait_until(s, s->next_round_ns);
-		return;
-	}
-	if (!consent_holds(s) || start_round(s, now_ns, &e))
-		return;
-	if (strncmp(s->state.doing, "waiting for a route", 19) != 0)
-		log_warn("%s", e.text);
-	s->next_round_ns = now_ns + retry_after(++s->refresh_failures);
-	s->state.next_round_ns = s->next_round_ns;
-	set_doing(s, "waiting for a route: %s", e.text);
-	wait_until(s, s->next_round_ns);
+	else if (!schedule_allows(&state->today, now_ns))
+		wait_for_tomorrow(s, now_ns);
+	else if (consent_holds(s) && !start_round(s, now_ns, &e))
+		wait_for_route(s, now_ns, e.text);
 }
 
 static void on_refreshed(void *ctx)
@@ -489,11 +280,11 @@ static void on_refreshed(void *ctx)
 		wait_for_plan(s, now_ns, e.text);
 		return;
 	}
-	say_fault(s, plan_source_fault(s->source));
+	journal_plan_fault(&s->journal, plan_source_fault(s->source));
 	use_plan(s, plan);
 	begin_or_wait(s, now_ns);
 	if (s->round)
-		s->refresh_failures = 0;
+		s->failures = 0;
 }
 
 static void refresh(struct service *s, int64_t now_ns)
@@ -526,7 +317,7 @@ static void reload(struct service *s)
 	s->config = fresh;
 	s->source = plan_source_new(s->loop, &s->config, clock_realtime_ns());
 	s->plan = (struct plan){ 0 };
-	s->refresh_failures = 0;
+	s->failures = 0;
 	log_info("configuration reloaded");
 }
 
@@ -546,7 +337,8 @@ static void step(struct service *s)
 	if (wait_for_clock(s, now_ns))
 		return;
 	plan_holds = s->plan.serial != 0 && now_ns < s->plan.valid_until_ns;
-	if (plan_holds && s->next_round_ns == 0 && s->state.last_round_ns != 0)
+	if (plan_holds && s->next_round_ns == 0 &&
+	    s->journal.state.last_round_ns != 0)
 		wait_for_round(s, now_ns);
 	else if (due || !plan_holds)
 		refresh(s, now_ns);
@@ -609,9 +401,8 @@ static int open_lock(struct service *s)
 	return fail(EXIT_FAILED, &e);
 }
 
-static int open_files(struct service *s)
+static int open_identity(struct service *s)
 {
-	char *path;
 	struct err e;
 	int status;
 
@@ -624,17 +415,25 @@ static int open_files(struct service *s)
 		return status;
 	if (!personal_key(&s->config, &s->key, &e))
 		return fail(EXIT_KEY, &e);
-	path = config_state_path(&s->config, SPOOL_DIR);
-	s->spool = spool_open(path, s->config.spool_max_bytes, &e);
-	free(path);
-	if (!s->spool)
-		return fail(EXIT_SPOOL, &e);
-	path = config_state_path(&s->config, STATE_FILE);
-	if (!state_load(path, &s->state, &e))
-		log_warn("%s; beginning anew", e.text);
-	free(path);
-	s->state.doing[0] = '\0';
 	return EXIT_DONE;
+}
+
+/* The journal first: the outbox writes to it. */
+static int open_outbox(struct service *s)
+{
+	char *status_path = config_state_path(&s->config, STATE_FILE);
+	char *spool_path = config_state_path(&s->config, SPOOL_DIR);
+	struct err e;
+	bool ok;
+
+	journal_open(&s->journal, status_path);
+	s->outbox.journal = &s->journal;
+	s->outbox.key = &s->key;
+	s->outbox.loop = s->loop;
+	ok = outbox_open(&s->outbox, spool_path, s->config.spool_max_bytes, &e);
+	free(status_path);
+	free(spool_path);
+	return ok ? EXIT_DONE : fail(EXIT_SPOOL, &e);
 }
 
 static bool open_loop(struct service *s, struct err *e)
@@ -658,12 +457,15 @@ static bool open_loop(struct service *s, struct err *e)
 static int run(struct service *s)
 {
 	struct err e;
-	int status = open_files(s);
+	int status = open_identity(s);
 
 	if (status != EXIT_DONE)
 		return status;
 	if (!open_loop(s, &e))
 		return fail(EXIT_FAILED, &e);
+	status = open_outbox(s);
+	if (status != EXIT_DONE)
+		return status;
 	key_derive(&s->key, "schedule", s->schedule.seed);
 	s->source = plan_source_new(s->loop, &s->config, clock_realtime_ns());
 	log_info("periplus %s started", PERIPLUS_VERSION);
@@ -675,27 +477,16 @@ static int run(struct service *s)
 	return s->status;
 }
 
-/* What is held in memory gets a last chance. */
-static void leave_spool(struct service *s)
-{
-	struct err e;
-
-	if (s->spool && !spool_save_held(s->spool, &e))
-		log_error("%d runs could not be kept and are lost: %s",
-		          spool_stats(s->spool).held, e.text);
-	spool_close(s->spool);
-}
-
 static void release(struct service *s)
 {
 	round_free(s->round);
-	uplink_free(s->uplink);
 	plan_source_free(s->source);
-	if (s->spool && s->loop) {
-		s->state.next_round_ns = 0;
-		set_doing(s, "stopped");
+	if (s->outbox.spool) {
+		set_next_round(s, 0);
+		journal_doing(&s->journal, "stopped");
 	}
-	leave_spool(s);
+	outbox_close(&s->outbox);
+	journal_close(&s->journal);
 	wake_close(&s->wake);
 	if (s->loop)
 		loop_disarm(s->loop, &s->alive);

@@ -374,7 +374,7 @@ def wrong_clock(tap, s):
     fails(tap, s.run("check", env=env), CLOCK, ["clock", "set"],
           "a clock from before the release")
     child = s.start("run", env=env)
-    wait_for(lambda: "waiting for it to be set" in s.log(),
+    wait_for(lambda: "waiting for the clock" in s.log(),
              "the service says what it waits for")
     tap.ok(s.end(child) == 0 and s.log().count("waiting") == 1,
            "the service waits for the clock, and says so once", s.log())

@@ -31,8 +31,7 @@ static void nothing_is_agreed_to_by_a_slip(void **state)
 		"basic noise",
 		"basicnoisy",
 		"none",
-		"a-word-that-is-much-longer-than-any-name-of-a-class-could-ever"
-		"-be-and-then-some",
+		"a-word-that-is-longer-than-any-name-of-a-class-could-ever-be",
 	};
 
 	(void)state;
