@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 enum {
@@ -12,6 +13,11 @@ enum {
 	 * to spare, so that one send() takes it whole.
 	 */
 	SEND_BUFFER_BYTES = 4 * WIRE_MESSAGE_MAX,
+	/*
+	 * After so long without an acknowledgement the kernel gives a reply
+	 * up, also that of a connection which is closed already.
+	 */
+	UNHEARD_MS = 10000,
 };
 
 static bool set_option(int fd, int level, int option, int value)
@@ -26,10 +32,16 @@ static bool set_options(int fd, const struct addr *local,
 
 	if (local->family == 6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1))
 		return false;
-	/* TCP: a restart must not wait for old connections to time out. */
+	/*
+	 * TCP: a restart must not wait for old connections to time out.
+	 * Connections inherit what is set here.
+	 */
 	if (is_tcp)
 		return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-		       set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
+		       set_option(fd, SOL_SOCKET, SO_SNDBUF,
+		                  SEND_BUFFER_BYTES) &&
+		       set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+		                  UNHEARD_MS);
 	/* UDP: replies leave from the address that the request came to. */
 	if (local->family == 6)
 		return set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);

@@ -35,34 +35,51 @@ struct tcp {
 	uint8_t out[WIRE_MESSAGE_MAX];
 };
 
-/*
- * Release what a connection holds but its place.  One that got no reply is
- * cut with a reset, so that those who flood us leave nothing in the kernel.
- */
+/* Release what a connection holds but its place. */
 static void end(struct connection *c)
 {
-	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	struct tcp *t = c->table;
 	int fd = c->watch.fd;
 
 	loop_unwatch(t->loop, &c->watch);
 	loop_disarm(t->loop, &c->deadline);
-	if (!c->replied)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once,
-		           sizeof(at_once));
 	close(fd);
+}
+
+/*
+ * The same with a reset, so that nothing is left in the kernel, not even a
+ * reply that waits for somebody who never takes it.
+ */
+static void cut(struct connection *c)
+{
+	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &at_once,
+	           sizeof(at_once));
+	end(c);
+}
+
+static void leave(struct connection *c)
+{
+	roster_leave(c->table->roster, (uint32_t)(c - c->table->connection));
 }
 
 static void end_and_leave(struct connection *c)
 {
 	end(c);
-	roster_leave(c->table->roster, (uint32_t)(c - c->table->connection));
+	leave(c);
+}
+
+static void cut_and_leave(struct connection *c)
+{
+	cut(c);
+	leave(c);
 }
 
 static void refuse(struct connection *c, enum counter why)
 {
 	count(c->table->counters, why);
-	end_and_leave(c);
+	cut_and_leave(c);
 }
 
 static void on_deadline(struct timer *timer, int64_t now_ns)
@@ -85,7 +102,7 @@ static void reply(struct connection *c, int64_t now_ns)
 	n_bytes = answer_tcp(t->me, t->counters, &c->arrival,
 	                     rd_of(c->in, c->in_bytes), t->out);
 	if (n_bytes == 0) {
-		end_and_leave(c);
+		cut_and_leave(c);
 		return;
 	}
 	/* The buffer is empty and large enough: all of it, or it is broken. */
@@ -139,7 +156,7 @@ static void on_ready(struct watch *w, uint32_t epoll_events, int64_t now_ns)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		end_and_leave(c);
+		cut_and_leave(c);
 		return;
 	}
 	c->in_bytes = (uint8_t)(c->in_bytes + n);
@@ -155,7 +172,7 @@ static bool start(struct tcp *t, int fd, const struct arrival *arrival)
 
 	if (seat.evicted) {
 		count(t->counters, COUNT_TCP_EVICTED);
-		end(c);
+		cut(c);
 	}
 	*c = (struct connection){
 		.watch = { .ready = on_ready },
