@@ -194,6 +194,12 @@ static void on_progress(void *ctx, int index, int count,
 	if (index >= RUNS_MAX)
 		return;
 	c->progress[index] = *p;
+	/* The runs to come are expected to be like this one. */
+	for (int i = index + 1; i < count && i < RUNS_MAX; i++)
+		c->progress[i] = (struct run_progress){
+			.total = p->total,
+			.phase = p->phase,
+		};
 	if (isatty(STDERR_FILENO)) {
 		report_progress(stderr, c->progress, count, style_for(stderr),
 		                width_of(stderr));
