@@ -6,10 +6,11 @@ are gone.  It trusts whoever reaches its socket, therefore its directory lets
 in nobody but root and the server itself.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -56,18 +57,38 @@ class _Progress:
             self.say(f"measured: {self.done} of {self.homes} homes")
 
 
+def _lock():
+    """Hold the demo's directory against a second demo; None without one."""
+    try:
+        fd = os.open(HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise enter.EnterError(f"{HOME}: {e.strerror}: look at it and "
+                               "remove it") from None
+    if os.fstat(fd).st_uid != 0:
+        os.close(fd)
+        raise enter.EnterError(f"{HOME} does not belong to root: look at it "
+                               "and remove it")
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise enter.EnterError("a demo is running: wait for its end") from None
+    return fd
+
+
 def _remove():
     """Stop the server and remove everything; False when there is nothing."""
-    try:
-        found = os.lstat(HOME)
-    except FileNotFoundError:
+    fd = _lock()
+    if fd is None:
         return False
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0:
-        raise enter.EnterError(f"{HOME} exists and is not root's directory: "
-                               "look at it and remove it")
-    if os.path.isdir(PG):
-        Postgres(PG).stop()
-    shutil.rmtree(HOME)
+    try:
+        if os.path.isdir(PG):
+            Postgres(PG).stop()
+        shutil.rmtree(HOME)
+    finally:
+        os.close(fd)
     return True
 
 
@@ -80,21 +101,32 @@ def clean():
     return 0
 
 
+@contextlib.contextmanager
+def _home():
+    """Make the directory and hold it while the demo runs."""
+    os.mkdir(HOME, 0o700)
+    shutil.chown(HOME, "root", "postgres")
+    os.chmod(HOME, 0o710)
+    fd = _lock()
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
 def outside(options):
     """Start the database, run the demo inside, keep or remove."""
     programs_in(options.build)
     if _remove():
         print(f"Removed the data of an earlier demo in {HOME}.",
               file=sys.stderr)
-    os.mkdir(HOME, 0o700)
-    shutil.chown(HOME, "root", "postgres")
-    os.chmod(HOME, 0o710)
     status = 128
     try:
-        Postgres(PG).start()
-        status = enter.supervise([os.path.join(runner.HERE, "lab"),
-                                  "--build", os.path.abspath(options.build),
-                                  "demo"])
+        with _home():
+            Postgres(PG).start()
+            status = enter.supervise([
+                os.path.join(runner.HERE, "lab"),
+                "--build", os.path.abspath(options.build), "demo"])
     finally:
         if status >= 128:       # interrupted, or it never began
             _remove()
@@ -103,19 +135,28 @@ def outside(options):
     return status
 
 
-def _reachable_pg():
-    """The socket's directory under a path that the collector may enter."""
-    path = "/run/pg"
-    os.mkdir(path)
-    subprocess.run(["mount", "--bind", PG, path], check=True)
-    return path
+def _open_home():
+    """Let the collector, which is nobody, reach the database's socket.
+
+    Only in these namespaces: the directory is covered by one that everybody
+    may enter, and the database shown in it under the same name.  Returns a
+    path to what was covered.
+    """
+    real = "/run/demo"
+    os.mkdir(real)
+    subprocess.run(["mount", "--bind", HOME, real], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "lab", HOME],
+                   check=True)
+    os.mkdir(PG)
+    subprocess.run(["mount", "--bind", f"{real}/pg", PG], check=True)
+    return real
 
 
-def _keep(result):
+def _keep(result, home):
     """Leave the facts beside the database."""
-    shutil.copytree(STATE, os.path.join(HOME, "lab"), symlinks=True)
-    shutil.copy(WORLD, HOME)
-    with open(os.path.join(HOME, "result.json"), "w", encoding="utf-8") as f:
+    shutil.copytree(STATE, os.path.join(home, "lab"), symlinks=True)
+    shutil.copy(WORLD, home)
+    with open(os.path.join(home, "result.json"), "w", encoding="utf-8") as f:
         json.dump(runner.document(result), f, indent=1)
 
 
@@ -132,18 +173,20 @@ def inside(options):
     enter.settle()
     world = worlds.load(WORLD)
     progress = _Progress(len(world.homes()))
-    pg = _reachable_pg()
-    with Laboratory(world, options.build, progress.say, pg) as lab:
+    home = _open_home()
+    with Laboratory(world, options.build, progress.say, PG) as lab:
         checks = measure.rounds(lab, 1, progress.check_done)
         progress.say(f"measured: {len(checks)} homes, nothing waits to be sent")
         taste = _taste(lab)
         result = runner.evaluate(lab, checks, 1)
         progress.say("verdicts computed and compared with the world")
-        _keep(result)
-    return _print(result, taste, progress)
+        _keep(result, home)
+    _print(result, taste, options.build)
+    print(f"\nThe demo took {progress.seconds():.0f} s.", file=sys.stderr)
+    return 0 if runner.compare.all_well(result.summary) else 1
 
 
-def _print(result, taste, progress):
+def _print(result, taste, build):
     world, summary = result.world, result.summary
     isp = world.isp(int(TASTE.split("/", maxsplit=1)[0]))
     print(f"\nWhat the person in home {TASTE} ({isp.name}) is told:\n")
@@ -155,16 +198,16 @@ def _print(result, taste, progress):
     for line in show.differences(result.cells):
         print(line)
     print(f"{summary['right']} of {summary['probes']} probes came to what the "
-          f"world's rules make of them, {summary['unknown']} to nothing, "
+          f"world's rules make of them, {summary['unknown']} to nothing,\n"
           f"{summary['wrong']} to something else; {summary['runs_stored']} of "
           f"{summary['runs']} runs are stored.")
     print(f"\nLook further:   sudo psql -h {PG} -U periplus_owner periplus")
-    print("  for instance:  select asn_name, transport, port, label, k, lines "
-          "from periplus.verdict_matrix\n                 where label <> "
+    print("  for instance:  select asn_name, transport, port, label, k, lines"
+          "\n                 from periplus.verdict_matrix where label <> "
           "'open' order by asn, port;")
-    print(f"The data:       {HOME}  (pg: database, lab: configurations and "
-          "logs, result.json: everything)")
+    print(f"  or:            sudo {os.path.relpath(build)}/bin/"
+          f"periplus-collector verdicts \\\n                 "
+          f"-c {HOME}/lab/collector/conf")
+    print(f"The data:       {HOME}  (pg: database, lab: configurations, "
+          "logs,\n                result.json: every check, verdict and truth)")
     print("Remove it all:  sudo make demo-clean")
-    well = runner.compare.all_well(summary)
-    print(f"\nThe demo took {progress.seconds():.0f} s.", file=sys.stderr)
-    return 0 if well else 1

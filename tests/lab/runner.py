@@ -11,6 +11,7 @@ import time
 import compare
 import measure
 import ports
+import show
 import world as worlds
 from laboratory import STATE, Laboratory
 from oracle import Truth
@@ -144,5 +145,8 @@ def run(options):
     if options.json:
         json.dump(document(result), sys.stdout, indent=1)
         print()
+    else:
+        print("\n".join(show.matrix(world, result.cells,
+                                    sys.stdout.isatty())))
     explain(result, sys.stderr if options.json else sys.stdout)
     return 0 if compare.all_well(result.summary) else 1
