@@ -6,9 +6,15 @@
 
 #include "lib/mem.h"
 
+/* Two a day, of three days. */
+enum { CONTROL_PORTS = 6 };
+
+static_assert((int)PORTSET_CONTROL_SLOTS >= 2 * (int)CONTROL_PORTS,
+              "a day would use the slots that it empties");
+
 struct slot {
 	struct wire_port want; /* port 0: empty */
-	int64_t emptied;       /* the day on which a control port left it */
+	uint64_t emptied;      /* in which turn a control port left it */
 	uint16_t open[PORTSET_LOCALS_MAX]; /* sockets, over all threads */
 };
 
@@ -17,6 +23,7 @@ struct portset {
 	uint8_t seed[CONTROL_SEED_BYTES];
 	struct port_list without;
 	int64_t day;
+	uint64_t turn; /* how often the day changed: it may go back */
 	uint16_t fixed_count;
 	uint16_t slot_count;
 	struct slot slot[WIRE_PORTS_MAX];
@@ -25,7 +32,7 @@ struct portset {
 /* The control ports of three days; port 0 where one is not wanted. */
 struct wanted {
 	int count;
-	struct wire_port port[6];
+	struct wire_port port[CONTROL_PORTS];
 };
 
 bool port_list_has(const struct port_list *list, uint8_t transport,
@@ -91,7 +98,7 @@ static struct slot *emptiest(struct portset *s)
 		    (!best || at->emptied < best->emptied))
 			best = at;
 	}
-	assert(best); /* eight slots, six ports at most */
+	assert(best); /* there are more slots than ports */
 	return best;
 }
 
@@ -110,8 +117,6 @@ struct portset *portset_new(const struct port_list *fixed,
 		                   fixed->port[i].port))
 			s->slot[s->fixed_count++].want = fixed->port[i];
 	s->slot_count = (uint16_t)(s->fixed_count + PORTSET_CONTROL_SLOTS);
-	for (uint16_t i = s->fixed_count; i < s->slot_count; i++)
-		s->slot[i].emptied = INT64_MIN;
 	return s;
 }
 
@@ -130,11 +135,12 @@ void portset_set_day(struct portset *s, int64_t day)
 	pthread_mutex_lock(&s->lock);
 	if (s->day != day) {
 		s->day = day;
+		s->turn++;
 		for (uint16_t i = s->fixed_count; i < s->slot_count; i++) {
 			struct slot *at = &s->slot[i];
 
 			if (at->want.port != 0 && !is_wanted(&w, at->want))
-				*at = (struct slot){ .emptied = day };
+				*at = (struct slot){ .emptied = s->turn };
 		}
 		for (int i = 0; i < w.count; i++)
 			if (!find(s, w.port[i]))

@@ -4,9 +4,10 @@
  *
  * Every wanted (transport, port) has a slot, a small number by which sessions
  * remember it.  The catalogue's slots never change; the control ports of
- * yesterday, today and tomorrow move through eight more, and a slot that was
- * given up is the last to be used again, so that no session alive can mistake
- * a new port's slot for an old one's.
+ * yesterday, today and tomorrow move through twice as many slots as they need,
+ * and one that was given up is the last to be used again: no session alive can
+ * mistake a new port's slot for an old one's, whatever day the clock is set
+ * to.
  *
  * Whether a port is listened on is kept for each local address ("local", the
  * index of a configured listening address): a bind may fail on one of them.
@@ -22,7 +23,7 @@
 #include "lib/wire.h"
 
 enum {
-	PORTSET_CONTROL_SLOTS = 8,
+	PORTSET_CONTROL_SLOTS = 12,
 	PORTSET_FIXED_MAX = WIRE_PORTS_MAX - PORTSET_CONTROL_SLOTS,
 	PORTSET_LOCALS_MAX = 32,
 };

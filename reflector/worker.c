@@ -248,11 +248,19 @@ static void await_midnight(const struct worker *w)
 	                TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
 }
 
-static void enter_day(struct worker *w, int64_t day)
+static int64_t today(void)
 {
-	w->day = day;
-	portset_set_day(w->common->ports, day);
-	await_midnight(w);
+	return clock_day(clock_realtime_ns());
+}
+
+/* A clock that is set between reading it and arming would go unnoticed. */
+static void enter_today(struct worker *w)
+{
+	do {
+		w->day = today();
+		await_midnight(w);
+	} while (w->day != today());
+	portset_set_day(w->common->ports, w->day);
 }
 
 static void on_midnight(struct watch *watch, uint32_t epoll_events,
@@ -268,7 +276,7 @@ static void on_midnight(struct watch *watch, uint32_t epoll_events,
 	/* Fails with ECANCELED when the clock was set: just as good. */
 	if (read(watch->fd, &times, sizeof(times)) < 0 && errno == EAGAIN)
 		return;
-	enter_day(w, clock_day(clock_realtime_ns()));
+	enter_today(w);
 	if (w->day == old_day)
 		return;
 	report = adjust_all(w, LISTENER_NEXT);
@@ -389,7 +397,7 @@ void worker_free(struct worker *w)
 
 struct worker_report worker_open(struct worker *w)
 {
-	enter_day(w, clock_day(clock_realtime_ns()));
+	enter_today(w);
 	try_locals(w);
 	if (w->number == 0)
 		return adjust_all(w, LISTENER_FIRST);

@@ -87,6 +87,30 @@ static void a_slot_given_up_today_is_not_used_today(void **state)
 	portset_free(s);
 }
 
+static void
+a_slot_given_up_is_not_used_at_once_however_the_clock_jumps(void **state)
+{
+	static const int64_t days[] = { 20000, 20400, 20002, 0, 20003, 19000 };
+	struct portset *s = portset_new(&two, &nothing, seed);
+	struct wire_port old[WIRE_PORTS_MAX];
+	uint16_t slots = portset_slots(s);
+
+	(void)state;
+	portset_set_day(s, 1);
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+		for (uint16_t k = 0; k < slots; k++)
+			old[k] = portset_wanted(s, k);
+		portset_set_day(s, days[i]);
+		for (uint16_t k = 0; k < slots; k++) {
+			struct wire_port now = portset_wanted(s, k);
+
+			if (old[k].port != 0 && now.port != 0)
+				assert_true(same(old[k], now));
+		}
+	}
+	portset_free(s);
+}
+
 static void only_open_ports_are_listed_and_by_address(void **state)
 {
 	struct portset *s = portset_new(&two, &nothing, seed);
@@ -129,6 +153,7 @@ static void closing_a_port_that_lost_its_slot_changes_nothing(void **state)
 	slot = (uint16_t)slot_of(s, TRANSPORT_TCP, old);
 	portset_opened(s, slot, old, 0);
 	portset_set_day(s, 500); /* somebody set the clock: all are new */
+	portset_set_day(s, 900);
 
 	uint16_t now = portset_wanted(s, slot).port;
 
@@ -182,6 +207,8 @@ int main(void)
 		cmocka_unit_test(the_control_ports_of_three_days_are_wanted),
 		cmocka_unit_test(a_port_keeps_its_slot_while_it_is_wanted),
 		cmocka_unit_test(a_slot_given_up_today_is_not_used_today),
+		cmocka_unit_test(
+			a_slot_given_up_is_not_used_at_once_however_the_clock_jumps),
 		cmocka_unit_test(only_open_ports_are_listed_and_by_address),
 		cmocka_unit_test(a_port_is_open_until_its_last_socket_closes),
 		cmocka_unit_test(
