@@ -16,6 +16,10 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class CommandError(Exception):
+    """ip or nft refused what the lab needs; the text has what it said."""
+
+
 def _enter(name):
     fd = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -51,11 +55,12 @@ def popen(name, argv, **options):
 
 
 def feed(name, argv, text):
-    """Run a program inside with text on its stdin; raise when it fails."""
+    """Run a program inside with text on its stdin; CommandError when it
+    fails."""
     done = call(name, lambda: subprocess.run(
         argv, input=text, text=True, capture_output=True, check=False))
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)} in {name} failed:\n"
+        raise CommandError(f"{' '.join(argv)} in {name} failed:\n"
                            f"{done.stderr}{text}")
 
 

@@ -243,7 +243,7 @@ def _batch(lines):
     done = subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n",
                           text=True, capture_output=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"ip -batch failed: {done.stderr}")
+        raise netns.CommandError(f"ip -batch failed: {done.stderr}")
 
 
 def _configure(node):
