@@ -23,7 +23,8 @@ cJSON *json_parse(const char *bytes, size_t n_bytes)
 	const char *end = NULL;
 	cJSON *root;
 
-	if (memmem(bytes, n_bytes, zero_escape, sizeof(zero_escape) - 1))
+	if (memchr(bytes, '\0', n_bytes) ||
+	    memmem(bytes, n_bytes, zero_escape, sizeof(zero_escape) - 1))
 		return NULL;
 
 	char *copy = mem_alloc(n_bytes + 1);
@@ -72,7 +73,7 @@ enum json_fit json_integer(const cJSON *item, int64_t least, int64_t most,
 	return JSON_FITS;
 }
 
-bool json_is_text(const cJSON *item, size_t most_bytes)
+static bool is_text(const cJSON *item, size_t most_bytes)
 {
 	if (!cJSON_IsString(item) || item->valuestring[0] == '\0')
 		return false;
@@ -84,7 +85,7 @@ bool json_is_text(const cJSON *item, size_t most_bytes)
 
 bool json_text(const cJSON *item, char *out, size_t out_bytes)
 {
-	if (!json_is_text(item, out_bytes - 1))
+	if (!is_text(item, out_bytes - 1))
 		return false;
 	memcpy(out, item->valuestring, strlen(item->valuestring) + 1);
 	return true;

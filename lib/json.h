@@ -16,8 +16,8 @@
 
 /*
  * Parse exactly one JSON value with nothing but white space around it; the
- * bytes need no terminating 0.  NULL when they are anything else, or hold the
- * escape \u0000, which would cut a C string short.  Free with cJSON_Delete.
+ * bytes need no terminating 0.  NULL when they are anything else, or hold a 0
+ * or the escape \u0000, which would cut a C string short.  Free with cJSON_Delete.
  */
 cJSON *json_parse(const char *bytes, size_t n_bytes);
 
@@ -35,10 +35,7 @@ enum json_fit { JSON_FITS, JSON_WRONG_TYPE, JSON_OUT_OF_RANGE };
 enum json_fit json_integer(const cJSON *item, int64_t least, int64_t most,
                            int64_t *out);
 
-/* Is it a string of printable ASCII, not empty, of at most most_bytes? */
-bool json_is_text(const cJSON *item, size_t most_bytes);
-
-/* Copy such a string with its 0, if it fits out_bytes. */
+/* Copy a string of printable ASCII, not empty, with its 0, if it fits. */
 bool json_text(const cJSON *item, char *out, size_t out_bytes);
 
 #endif

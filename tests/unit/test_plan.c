@@ -120,6 +120,26 @@ static void every_truncation_is_refused(void **state)
 	free(json);
 }
 
+static void a_byte_of_zero_is_refused_wherever_it_stands(void **state)
+{
+	static struct plan p;
+	struct err e;
+	size_t n;
+	char *json = fixture_read("plan/plan.json", &n);
+
+	(void)state;
+	for (size_t i = 0; i <= n; i++) {
+		char *part = calloc(1, n + 1);
+
+		memcpy(part, json, i);
+		memcpy(part + i + 1, json + i, n - i);
+		assert_false(plan_parse(part, n + 1, &p, &e));
+		assert_string_equal(e.text, "not valid JSON");
+		free(part);
+	}
+	free(json);
+}
+
 static void what_is_not_json_is_refused(void **state)
 {
 	static struct plan p;
@@ -454,6 +474,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_golden_plan_has_the_expected_values),
 		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(a_byte_of_zero_is_refused_wherever_it_stands),
 		cmocka_unit_test(what_is_not_json_is_refused),
 		cmocka_unit_test(errors_at_the_top_name_the_field),
 		cmocka_unit_test(a_next_key_may_be_given_or_null),
