@@ -97,15 +97,6 @@ void addr_format(const struct addr *a, char out[ADDR_TEXT_BYTES])
 		          ADDR_TEXT_BYTES);
 }
 
-void addr_format_port(const struct addr *a, char out[ADDR_TEXT_BYTES])
-{
-	char host[ADDR_TEXT_BYTES];
-
-	addr_format(a, host);
-	snprintf(out, ADDR_TEXT_BYTES,
-	         a->family == 6 ? "[%.45s]:%u" : "%.45s:%u", host, a->port);
-}
-
 enum addr_class addr_class(const struct addr *a)
 {
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {

@@ -29,16 +29,13 @@ enum addr_class {
 	ADDR_SPECIAL,       /* multicast, unspecified, reserved, broadcast */
 };
 
-#define ADDR_TEXT_BYTES 64 /* enough for addr_format and addr_format_port */
+#define ADDR_TEXT_BYTES 64 /* enough for addr_format */
 
 /* Read "192.0.2.1" or "2001:db8::1", without port or brackets. */
 bool addr_parse(const char *text, struct addr *out);
 
 /* Write the address without its port. */
 void addr_format(const struct addr *a, char out[ADDR_TEXT_BYTES]);
-
-/* Write "192.0.2.1:443" or "[2001:db8::1]:443". */
-void addr_format_port(const struct addr *a, char out[ADDR_TEXT_BYTES]);
 
 enum addr_class addr_class(const struct addr *a);
 

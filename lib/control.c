@@ -3,7 +3,7 @@
 
 #include <assert.h>
 #include <sodium.h>
-#include <stdbool.h>
+#include <string.h>
 
 #include "lib/catalogue.h"
 #include "lib/wire.h"
@@ -47,6 +47,16 @@ static uint16_t draw_free(const uint8_t seed[CONTROL_SEED_BYTES], int64_t day,
 	while (in_catalogue(port))
 		port = draw(seed, day, transport, ++counter);
 	return port;
+}
+
+bool control_seed_parse(const char *text, uint8_t out[CONTROL_SEED_BYTES])
+{
+	size_t n = 0;
+
+	return strlen(text) == 2 * CONTROL_SEED_BYTES &&
+	       sodium_hex2bin(out, CONTROL_SEED_BYTES, text, strlen(text), NULL,
+	                      &n, NULL) == 0 &&
+	       n == CONTROL_SEED_BYTES;
 }
 
 struct control_ports control_draw(const uint8_t seed[CONTROL_SEED_BYTES],

@@ -9,6 +9,7 @@
 #ifndef LIB_CONTROL_H
 #define LIB_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { CONTROL_SEED_BYTES = 16, CONTROL_TCP_PORT = 443 };
@@ -17,6 +18,9 @@ struct control_ports {
 	uint16_t tcp; /* 20000-59999, never in the catalogue */
 	uint16_t udp;
 };
+
+/* Read a seed as plans and configurations write it: 32 hex digits. */
+bool control_seed_parse(const char *text, uint8_t out[CONTROL_SEED_BYTES]);
 
 /*
  * Draw the ports of a UTC day (clock_day): BLAKE2b of seed, day, transport

@@ -139,14 +139,11 @@ static bool take_seed(const struct where *at, const cJSON *item,
                       uint8_t out[CONTROL_SEED_BYTES])
 {
 	char text[2 * CONTROL_SEED_BYTES + 1];
-	size_t n = 0;
 
 	if (!item)
 		return refuse(at, "is missing");
 	if (!json_text(item, text, sizeof(text)) ||
-	    sodium_hex2bin(out, CONTROL_SEED_BYTES, text, strlen(text), NULL,
-	                   &n, NULL) != 0 ||
-	    n != CONTROL_SEED_BYTES)
+	    !control_seed_parse(text, out))
 		return refuse(at, "must be %d hex digits",
 		              2 * CONTROL_SEED_BYTES);
 	return true;
@@ -226,7 +223,7 @@ static bool take_name(const struct where *at, const cJSON *item,
 {
 	if (!take_text(at, item, out, WIRE_NAME_BYTES))
 		return false;
-	if (strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(out))
+	if (!wire_name_valid(out))
 		return refuse(at, "may have a-z, 0-9 and - only");
 	return true;
 }

@@ -71,8 +71,7 @@ static bool take_reflector(struct decoder *d, const char *name)
 
 	if (!decoder_text(d, name, text, sizeof(d->out->reflector)))
 		return false;
-	if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") !=
-	    strlen(text))
+	if (!wire_name_valid(text))
 		return decoder_blame(d, RECORD_FIELD, "%s", name);
 	return true;
 }

@@ -195,16 +195,21 @@ static void wr_transport(struct wr *w, uint8_t transport)
 	wr_u8(w, transport);
 }
 
-/* [a-z0-9-]{1,31} and nothing but zeros after it. */
+bool wire_name_valid(const char *name)
+{
+	size_t n = strnlen(name, WIRE_NAME_BYTES);
+
+	return n > 0 && n < WIRE_NAME_BYTES &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+/* A name and nothing but zeros after it. */
 static bool name_is_valid(const char name[WIRE_NAME_BYTES])
 {
 	size_t n = strnlen(name, WIRE_NAME_BYTES);
 
-	if (n == 0 || n == WIRE_NAME_BYTES)
-		return false;
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
-		return false;
-	return is_zero((const uint8_t *)name + n, WIRE_NAME_BYTES - n);
+	return n < WIRE_NAME_BYTES && wire_name_valid(name) &&
+	       is_zero((const uint8_t *)name + n, WIRE_NAME_BYTES - n);
 }
 
 static void rd_name(struct rd *r, char out[WIRE_NAME_BYTES])

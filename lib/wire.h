@@ -130,6 +130,11 @@ struct wire_port {
 	uint16_t port;
 };
 
+static inline bool wire_port_same(struct wire_port a, struct wire_port b)
+{
+	return a.transport == b.transport && a.port == b.port;
+}
+
 struct wire_hello {
 	uint8_t run[WIRE_RUN_BYTES];
 	uint8_t nonce[WIRE_NONCE_BYTES];
@@ -202,6 +207,9 @@ enum wire_sight { WIRE_SHORT, WIRE_FOREIGN, WIRE_MESSAGE };
 /* Look at a message's start; fills type and length when WIRE_MESSAGE. */
 enum wire_sight wire_peek(const void *bytes, size_t n, enum wire_type *type,
                           size_t *length_bytes);
+
+/* May a reflector be called so?  1 to 31 of a-z, 0-9 and '-'. */
+bool wire_name_valid(const char *name);
 
 /*
  * Each decoder takes one whole message, header included, and is false unless

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reflector/config.h"
 
-#include <sodium.h>
 #include <stddef.h>
 
 #include "lib/catalogue.h"
@@ -135,14 +134,11 @@ const struct conf_key reflector_config_keys[] = {
 
 static bool check_name(const struct reflector_config *c, struct err *e)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-
 	if (!c->name)
 		return err_set(e, 0,
 		               "name is not set; set the name that the plan "
 		               "gives this reflector");
-	if (strlen(c->name) >= WIRE_NAME_BYTES ||
-	    c->name[strspn(c->name, allowed)] != '\0')
+	if (!wire_name_valid(c->name))
 		return err_set(e, 0,
 		               "name: at most %d of a-z, 0-9 and '-' are "
 		               "allowed",
@@ -152,16 +148,11 @@ static bool check_name(const struct reflector_config *c, struct err *e)
 
 static bool read_seed(struct reflector_config *c, struct err *e)
 {
-	size_t n_bytes = 0;
-
 	if (!c->seed_hex)
 		return err_set(e, 0,
 		               "seed is not set; copy the 32 hex digits from "
 		               "the plan");
-	if (strlen(c->seed_hex) != 2 * sizeof(c->seed) ||
-	    sodium_hex2bin(c->seed, sizeof(c->seed), c->seed_hex,
-	                   strlen(c->seed_hex), NULL, &n_bytes, NULL) != 0 ||
-	    n_bytes != sizeof(c->seed))
+	if (!control_seed_parse(c->seed_hex, c->seed))
 		return err_set(e, 0, "seed: not 32 hex digits");
 	return true;
 }

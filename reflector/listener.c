@@ -6,6 +6,8 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include "lib/catalogue.h"
+
 enum {
 	BACKLOG = 1024,
 	/*
@@ -86,7 +88,7 @@ int listener_open(const struct addr *local, enum transport transport,
 		close(fd);
 	addr_format(local, text);
 	err_set(e, code, "cannot listen on %s/%d at %s",
-	        transport == TRANSPORT_TCP ? "tcp" : "udp", local->port, text);
+	        transport_name(transport), local->port, text);
 	return -1;
 }
 

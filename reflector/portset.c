@@ -45,15 +45,10 @@ bool port_list_has(const struct port_list *list, uint8_t transport,
 	return false;
 }
 
-static bool same(struct wire_port a, struct wire_port b)
-{
-	return a.transport == b.transport && a.port == b.port;
-}
-
 static struct slot *find(struct portset *s, struct wire_port port)
 {
 	for (uint16_t i = 0; i < s->slot_count; i++)
-		if (same(s->slot[i].want, port))
+		if (wire_port_same(s->slot[i].want, port))
 			return &s->slot[i];
 	return NULL;
 }
@@ -81,7 +76,7 @@ static struct wanted wanted_around(const struct portset *s, int64_t day)
 static bool is_wanted(const struct wanted *w, struct wire_port port)
 {
 	for (int i = 0; i < w->count; i++)
-		if (same(w->port[i], port))
+		if (wire_port_same(w->port[i], port))
 			return true;
 	return false;
 }

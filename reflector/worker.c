@@ -161,11 +161,6 @@ static bool open_socket(struct port_socket *s, struct wire_port port,
 	return true;
 }
 
-static bool same(struct wire_port a, struct wire_port b)
-{
-	return a.transport == b.transport && a.port == b.port;
-}
-
 /*
  * Make a socket what the portset wants it to be.  A port that was refused is
  * not tried again: whoever has it may let us in beside them later, and would
@@ -178,7 +173,7 @@ static void adjust(struct port_socket *s, enum listener_claim claim,
 		portset_wanted(s->owner->common->ports, s->slot);
 	struct err e = { 0 };
 
-	if (s->port.port != 0 && !same(s->port, want))
+	if (s->port.port != 0 && !wire_port_same(s->port, want))
 		close_socket(s);
 	if (want.port == 0)
 		return;
@@ -186,13 +181,14 @@ static void adjust(struct port_socket *s, enum listener_claim claim,
 		report->opened++;
 		return;
 	}
-	if (!same(s->refused, want) && open_socket(s, want, claim, &e)) {
+	if (!wire_port_same(s->refused, want) &&
+	    open_socket(s, want, claim, &e)) {
 		report->opened++;
 		return;
 	}
 	report->failed++;
 	report->in_use += e.code == EADDRINUSE;
-	if (s->owner->number == 0 && !same(s->refused, want))
+	if (s->owner->number == 0 && !wire_port_same(s->refused, want))
 		log_warn("%s", e.text);
 	s->refused = want;
 }

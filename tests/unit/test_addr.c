@@ -28,23 +28,6 @@ static void both_families_are_read_and_written(void **state)
 	}
 }
 
-static void a_port_is_written_after_the_address(void **state)
-{
-	struct addr v4 = addr_of("192.0.2.1", 443);
-	struct addr v6 = addr_of("2001:db8::1", 65535);
-	char out[ADDR_TEXT_BYTES];
-
-	(void)state;
-	addr_format_port(&v4, out);
-	assert_string_equal(out, "192.0.2.1:443");
-	addr_format_port(&v6, out);
-	assert_string_equal(out, "[2001:db8::1]:65535");
-	v6 = addr_of("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535);
-	addr_format_port(&v6, out);
-	assert_string_equal(out,
-	                    "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
-}
-
 static void no_address_has_a_text_too(void **state)
 {
 	struct addr none = { 0 };
@@ -257,7 +240,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_families_are_read_and_written),
-		cmocka_unit_test(a_port_is_written_after_the_address),
 		cmocka_unit_test(no_address_has_a_text_too),
 		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(a_mapped_address_is_the_ipv4_address),

@@ -13,6 +13,27 @@ static const uint8_t seed[CONTROL_SEED_BYTES] = { 0x00, 0x11, 0x22, 0x33,
 	                                          0x88, 0x99, 0xaa, 0xbb,
 	                                          0xcc, 0xdd, 0xee, 0xff };
 
+static void a_seed_is_32_hex_digits_and_nothing_else(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"00112233445566778899aabbccddeef",
+		"00112233445566778899aabbccddeeff0",
+		"00112233445566778899aabbccddeeff00",
+		"00112233445566778899aabbccddeef ",
+		"0x112233445566778899aabbccddeeff",
+		"00:12233445566778899aabbccddeeff",
+	};
+	uint8_t out[CONTROL_SEED_BYTES];
+
+	(void)state;
+	assert_true(
+		control_seed_parse("00112233445566778899aABBccddeeff", out));
+	assert_memory_equal(out, seed, sizeof(seed));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(control_seed_parse(bad[i], out));
+}
+
 /* The expected ports were worked out with another BLAKE2b. */
 static void the_draw_is_fixed_for_ever(void **state)
 {
@@ -74,6 +95,7 @@ static void days_and_seeds_spread_over_the_range(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_seed_is_32_hex_digits_and_nothing_else),
 		cmocka_unit_test(the_draw_is_fixed_for_ever),
 		cmocka_unit_test(a_catalogue_port_is_stepped_over),
 		cmocka_unit_test(ports_are_high_and_not_in_the_catalogue),

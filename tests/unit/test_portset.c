@@ -105,7 +105,7 @@ a_slot_given_up_is_not_used_at_once_however_the_clock_jumps(void **state)
 			struct wire_port now = portset_wanted(s, k);
 
 			if (old[k].port != 0 && now.port != 0)
-				assert_true(same(old[k], now));
+				assert_true(wire_port_same(old[k], now));
 		}
 	}
 	portset_free(s);
