@@ -137,93 +137,58 @@ static void put_array_head(struct wr *w, size_t count, uint32_t type,
 	wr_u32(w, 1);
 }
 
-typedef uint32_t (*element)(const struct batch_run *run, size_t i);
-
-static uint32_t direction_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].direction;
-}
-
-static uint32_t transport_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].transport;
-}
-
-static uint32_t port_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].port;
-}
-
-static uint32_t outcome_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].outcome;
-}
-
-static uint32_t rtt_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].rtt_us;
-}
-
-static uint32_t attempts_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].attempts;
-}
-
-static uint32_t hop_at(const struct batch_run *run, size_t i)
-{
-	return run->record->probe[i].hop;
-}
-
-static uint32_t seen_at(const struct batch_run *run, size_t i)
-{
-	return run->judgement->seen[i];
-}
-
-static uint32_t place_at(const struct batch_run *run, size_t i)
-{
-	return run->judgement->place[i];
-}
-
-static const struct {
-	element value;
-	bool wide; /* integer, else smallint */
-} arrays[] = {
-	/* As in batch_columns. */
-	{ direction_at, false }, { transport_at, false },
-	{ port_at, true },       { outcome_at, false },
-	{ rtt_at, true },        { attempts_at, false },
-	{ hop_at, false },       { seen_at, false },
-	{ place_at, false },
+/* Where the elements of a column lie, so that filling it is one tight loop. */
+struct column {
+	const uint8_t *first;
+	size_t stride_bytes;
+	uint8_t size_bytes; /* of an element there: 1, 2 or 4 */
+	bool wide;          /* integer, else smallint */
 };
 
-static void put_smallints(struct wr *w, const struct batch_run *run,
-                          element value)
+static uint32_t element_at(const uint8_t *p, uint8_t size_bytes)
 {
-	size_t count = run->record->probe_count;
+	uint16_t u16;
+	uint32_t u32;
+
+	switch (size_bytes) {
+	case 1:
+		return *p;
+	case 2:
+		memcpy(&u16, p, sizeof(u16));
+		return u16;
+	default:
+		memcpy(&u32, p, sizeof(u32));
+		return u32;
+	}
+}
+
+static void put_smallints(struct wr *w, const struct column *c, size_t count)
+{
+	const uint8_t *from = c->first;
 	uint8_t *p;
 
 	put_array_head(w, count, INT2_OID, 2);
 	p = wr_room(w, count * 6);
 	for (size_t i = 0; p && i < count; i++, p += 6) {
-		uint32_t v = value(run, i);
+		uint32_t v = element_at(from, c->size_bytes);
 
 		p[0] = p[1] = p[2] = 0;
 		p[3] = 2;
 		p[4] = (uint8_t)(v >> 8);
 		p[5] = (uint8_t)v;
+		from += c->stride_bytes;
 	}
 }
 
-static void put_integers(struct wr *w, const struct batch_run *run,
-                         element value)
+static void put_integers(struct wr *w, const struct column *c, size_t count)
 {
-	size_t count = run->record->probe_count;
+	const uint8_t *from = c->first;
 	uint8_t *p;
 
 	put_array_head(w, count, INT4_OID, 4);
 	p = wr_room(w, count * 8);
 	for (size_t i = 0; p && i < count; i++, p += 8) {
-		uint32_t v = value(run, i);
+		uint32_t v = element_at(from, c->size_bytes);
 
 		p[0] = p[1] = p[2] = 0;
 		p[3] = 4;
@@ -231,16 +196,51 @@ static void put_integers(struct wr *w, const struct batch_run *run,
 		p[5] = (uint8_t)(v >> 16);
 		p[6] = (uint8_t)(v >> 8);
 		p[7] = (uint8_t)v;
+		from += c->stride_bytes;
 	}
+}
+
+static struct column of_probes(const void *field, uint8_t size_bytes, bool wide)
+{
+	return (struct column){
+		.first = field,
+		.stride_bytes = sizeof(struct record_probe),
+		.size_bytes = size_bytes,
+		.wide = wide,
+	};
+}
+
+static struct column of_bytes(const uint8_t *bytes)
+{
+	return (struct column){
+		.first = bytes,
+		.stride_bytes = 1,
+		.size_bytes = 1,
+	};
 }
 
 static void put_arrays(struct wr *w, const struct batch_run *run)
 {
-	for (size_t i = 0; i < sizeof(arrays) / sizeof(*arrays); i++) {
-		if (arrays[i].wide)
-			put_integers(w, run, arrays[i].value);
+	const struct record_probe *p = run->record->probe;
+	const struct column columns[] = {
+		/* As in batch_columns. */
+		of_probes(&p->direction, 1, false),
+		of_probes(&p->transport, 1, false),
+		of_probes(&p->port, 2, true),
+		of_probes(&p->outcome, 1, false),
+		of_probes(&p->rtt_us, 4, true),
+		of_probes(&p->attempts, 1, false),
+		of_probes(&p->hop, 1, false),
+		of_bytes(run->judgement->seen),
+		of_bytes(run->judgement->place),
+	};
+	size_t count = run->record->probe_count;
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
+		if (columns[i].wide)
+			put_integers(w, &columns[i], count);
 		else
-			put_smallints(w, run, arrays[i].value);
+			put_smallints(w, &columns[i], count);
 	}
 }
 

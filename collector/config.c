@@ -122,7 +122,7 @@ const struct conf_key collector_config_keys[] = {
 		.offset = offsetof(struct config, queue_max_runs),
 		.min = 1,
 		.max = 1000000,
-		.def = "4000",
+		.def = "8000",
 		.help = "runs held in memory; beyond it agents are kept "
 			"waiting",
 	},

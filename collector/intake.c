@@ -156,16 +156,21 @@ static bool open_has_rows(const struct intake *in)
 	return in->open && in->open->count > 0;
 }
 
-/* With the store at work, waiting makes the next batch larger. */
+/*
+ * With the store at work, waiting makes the next batch larger; with the store
+ * idle, a batch worth a commit need not wait to be full.
+ */
 static void hand_over_if_due(struct intake *in, int64_t now)
 {
 	int64_t due_ns;
+	bool worth_it;
 
 	if (!open_has_rows(in))
 		return;
 	due_ns = in->open->opened_ns + in->part.config->batch_max_age_ns;
+	worth_it = in->open->count >= in->open->max_rows / 4;
 	if (batch_is_full(in->open) ||
-	    (in->in_store == 0 && (now >= due_ns || in->stopping)))
+	    (in->in_store == 0 && (worth_it || now >= due_ns || in->stopping)))
 		hand_over(in, now);
 }
 
