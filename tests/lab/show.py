@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""show - the matrix of ISPs by ports, for a terminal of 100 columns.
+"""show - the matrix of ISPs by ports, with five ISPs 100 columns wide.
 
 One column for each ISP, one row for each port and family where some ISP is
 not plainly open, and a few that are.  Pure: data in, lines out.
@@ -9,8 +9,7 @@ from compare import RIGHT
 
 # Shown whatever they say.
 ALWAYS = (("tcp", 25), ("udp", 53), ("tcp", 80), ("tcp", 443))
-WIDTH = 17          # of an ISP's column
-LABEL = 15          # of the first column
+LABEL = 15          # width of the first column
 COLOURS = {"blocked": "31", "intercepted": "35", "altered": "35",
            "open": "32", "partial": "33", "unclear": "33",
            "insufficient": "2"}
@@ -46,10 +45,12 @@ def _rows(cells):
     return sorted(rows)
 
 
-def _header(isps, lines):
-    yield " " * LABEL + "".join(f"{i.name[:WIDTH - 1]:<{WIDTH}}" for i in isps)
+def _header(isps, lines, width):
     yield " " * LABEL + "".join(
-        f"{f'AS{i.asn} {i.country} {lines[i.asn]}':<{WIDTH}}" for i in isps)
+        f"{i.name[:width - 1]:<{width}}" for i in isps).rstrip()
+    yield " " * LABEL + "".join(
+        f"{f'AS{i.asn} {i.country} {lines[i.asn]}':<{width}}"
+        for i in isps).rstrip()
 
 
 def matrix(world, cells, colour):
@@ -58,7 +59,8 @@ def matrix(world, cells, colour):
     lines = {isp.asn: max([c["verdict"]["lines"] for c in cells
                            if c["asn"] == isp.asn and c["verdict"]] or [0])
              for isp in world.isps}
-    out = list(_header(world.isps, lines))
+    width = 1 + max([len(_cell_text(c)) for c in cells] + [15])
+    out = list(_header(world.isps, lines, width))
     rows = _rows(cells)
     for port, transport, family in rows:
         name = f"{transport}/{port}" + (" IPv6" if family == 6 else "")
@@ -66,7 +68,7 @@ def matrix(world, cells, colour):
         for isp in world.isps:
             cell = at.get((isp.asn, port, transport, family))
             label = cell and cell["verdict"] and cell["verdict"]["label"]
-            text += _paint(f"{_cell_text(cell):<{WIDTH}}", label, colour)
+            text += _paint(f"{_cell_text(cell):<{width}}", label, colour)
         out.append(text.rstrip())
     hidden = len({(c["port"], c["transport"], c["family"])
                   for c in cells}) - len(rows)
