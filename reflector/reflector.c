@@ -165,7 +165,8 @@ static bool open_workers(struct reflector *r, enum exit_status *status,
 static void log_counters(struct reflector *r)
 {
 	struct counters *sets[WORKERS_MAX];
-	struct session_counts sessions = sessions_count(r->answerer.sessions);
+	struct session_counts sessions =
+		sessions_count(r->answerer.sessions, clock_monotonic_ns());
 	char text[COUNTERS_TEXT_BYTES];
 
 	for (int i = 0; i < r->worker_count; i++)

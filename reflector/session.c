@@ -70,16 +70,18 @@ static bool is_alive(const struct session *at, int64_t now_ns)
 	return at->expires_ns > now_ns;
 }
 
-static void sweep(struct sessions *s, int64_t now_ns)
+/* False when there may be more. */
+static bool sweep(struct sessions *s, int64_t now_ns)
 {
 	for (int i = 0; i < SWEPT_AT_ONCE; i++) {
 		uint32_t oldest = roster_oldest(s->roster);
 
 		if (oldest == ROSTER_NONE ||
 		    is_alive(&s->session[oldest], now_ns))
-			return;
+			return true;
 		drop(s, oldest);
 	}
+	return false;
 }
 
 static struct session_mark *marks_of(const struct sessions *s, uint32_t place)
@@ -339,13 +341,17 @@ bool sessions_view(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
 	return at != NULL;
 }
 
-struct session_counts sessions_count(struct sessions *s)
+struct session_counts sessions_count(struct sessions *s, int64_t now_ns)
 {
 	struct session_counts c;
+	bool swept;
 
-	pthread_mutex_lock(&s->lock);
-	c.held = roster_count(s->roster);
-	c.evicted = s->evicted;
-	pthread_mutex_unlock(&s->lock);
+	do {
+		pthread_mutex_lock(&s->lock);
+		swept = sweep(s, now_ns);
+		c.held = roster_count(s->roster);
+		c.evicted = s->evicted;
+		pthread_mutex_unlock(&s->lock);
+	} while (!swept);
 	return c;
 }

@@ -112,10 +112,10 @@ bool sessions_view(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
                    const struct arrival *a, struct session_view *out);
 
 struct session_counts {
-	uint32_t held;    /* sessions, some of which may have just expired */
+	uint32_t held;    /* sessions alive now */
 	uint64_t evicted; /* sessions that had to go before their time */
 };
 
-struct session_counts sessions_count(struct sessions *s);
+struct session_counts sessions_count(struct sessions *s, int64_t now_ns);
 
 #endif

@@ -106,8 +106,8 @@ static void expired_sessions_make_room_without_an_eviction(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		hello(s, i, "192.0.2.1", i);
 	hello(s, 9, "192.0.2.1", 300 * second_ns + 1);
-	assert_int_equal(sessions_count(s).held, 2); /* the third, the new */
-	assert_int_equal(sessions_count(s).evicted, 0);
+	assert_int_equal(sessions_count(s, 0).held, 2); /* the third, the new */
+	assert_int_equal(sessions_count(s, 0).evicted, 0);
 	sessions_free(s);
 }
 
@@ -122,7 +122,7 @@ static void a_repeated_hello_keeps_the_marks_and_lives_on(void **state)
 	sessions_probe(s, run_of(1).bytes, &probe);
 	hello(s, 1, "192.0.2.1", 200 * second_ns);
 	assert_true(is_held(s, 1, 499 * second_ns));
-	assert_int_equal(sessions_count(s).held, 1);
+	assert_int_equal(sessions_count(s, 0).held, 1);
 	assert_true(view(s, 1, "192.0.2.1", &v));
 	assert_int_equal(v.mark[1].flags, MANIFEST_SEEN);
 	assert_int_equal(v.hello_real_ns, 1000 * second_ns);
@@ -139,7 +139,7 @@ static void a_hello_from_another_host_is_a_session_beside(void **state)
 	hello(s, 1, "192.0.2.1", 0);
 	sessions_probe(s, run_of(1).bytes, &probe);
 	hello(s, 1, "198.51.100.1", 0);
-	assert_int_equal(sessions_count(s).held, 2);
+	assert_int_equal(sessions_count(s, 0).held, 2);
 	assert_true(view(s, 1, "198.51.100.1", &v));
 	assert_int_equal(v.mark[1].flags, 0);
 	assert_true(view(s, 1, "192.0.2.1", &v));
@@ -202,7 +202,7 @@ static void after_a_flood_no_hello_sweeps_more_than_a_few(void **state)
 		hello(s, i, "192.0.2.1", 0);
 	sessions_probe(s, run_of(99).bytes, &probe);
 	hello(s, 200, "192.0.2.1", SESSION_LIFE_NS);
-	assert_int_equal(sessions_count(s).held, 100 - SWEPT_AT_ONCE + 1);
+	assert_int_equal(roster_count(s->roster), 100 - SWEPT_AT_ONCE + 1);
 	/* One that is over and still there is not used again. */
 	probe.now_ns = SESSION_LIFE_NS;
 	assert_false(is_held(s, 99, SESSION_LIFE_NS));
@@ -214,8 +214,23 @@ static void after_a_flood_no_hello_sweeps_more_than_a_few(void **state)
 	assert_int_equal(v.mark[1].flags, 0);
 	for (uint32_t i = 300; i < 310; i++)
 		hello(s, i, "192.0.2.1", SESSION_LIFE_NS);
-	assert_int_equal(sessions_count(s).held, 12);
-	assert_int_equal(sessions_count(s).evicted, 0);
+	assert_int_equal(roster_count(s->roster), 12);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS).evicted, 0);
+	sessions_free(s);
+}
+
+static void only_sessions_alive_are_counted(void **state)
+{
+	struct session_limits wide = { 100, 100, 4 };
+	struct sessions *s = sessions_new(&wide, key);
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		hello(s, i, "192.0.2.1", i);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS - 1).held, 100);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS + 89).held, 10);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS + 99).held, 0);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS + 99).evicted, 0);
 	sessions_free(s);
 }
 
@@ -231,8 +246,8 @@ static void the_oldest_goes_when_the_table_is_full(void **state)
 	}
 	for (uint32_t i = 0; i < 10; i++)
 		assert_int_equal(is_held(s, i, 10), i >= 2);
-	assert_int_equal(sessions_count(s).held, 8);
-	assert_int_equal(sessions_count(s).evicted, 2);
+	assert_int_equal(sessions_count(s, 0).held, 8);
+	assert_int_equal(sessions_count(s, 0).evicted, 2);
 	sessions_free(s);
 }
 
@@ -245,7 +260,7 @@ static void a_flood_from_one_prefix_leaves_the_others_alone(void **state)
 	for (uint32_t i = 1; i <= 10000; i++)
 		hello(s, i, "198.51.100.1", 1);
 	assert_true(is_held(s, 0, 2));
-	assert_int_equal(sessions_count(s).held, 4);
+	assert_int_equal(sessions_count(s, 0).held, 4);
 	assert_true(is_held(s, 10000, 2));
 	assert_false(is_held(s, 9997, 2));
 	sessions_free(s);
@@ -382,6 +397,7 @@ int main(void)
 			what_comes_to_another_local_address_is_not_this_session),
 		cmocka_unit_test(the_number_of_hosts_in_a_run_is_bounded),
 		cmocka_unit_test(after_a_flood_no_hello_sweeps_more_than_a_few),
+		cmocka_unit_test(only_sessions_alive_are_counted),
 		cmocka_unit_test(the_oldest_goes_when_the_table_is_full),
 		cmocka_unit_test(
 			a_flood_from_one_prefix_leaves_the_others_alone),
