@@ -205,7 +205,8 @@ def _print(result, taste, build):
     print("  for instance:  select asn_name, transport, port, label, k, lines"
           "\n                 from periplus.verdict_matrix where label <> "
           "'open' order by asn, port;")
-    print(f"  or:            sudo {os.path.relpath(build)}/bin/"
+    relative = os.path.relpath(build)
+    print(f"  or:            sudo {build if '..' in relative else relative}/bin/"
           f"periplus-collector verdicts \\\n                 "
           f"-c {HOME}/lab/collector/conf")
     print(f"The data:       {HOME}  (pg: database, lab: configurations, "
