@@ -292,6 +292,25 @@ def noise_over_udp_is_never_answered():
 
 
 @test
+def what_is_sent_to_everybody_is_not_answered():
+    for host, source, everybody in ((SERVER, HOME, '192.0.2.255'),
+                                    (SERVER6, HOME6, 'ff02::1%lo')):
+        with reflector(FEW) as r:
+            run = Run(host, source)
+            with peer.sock(socket.SOCK_DGRAM, source) as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                s.settimeout(0.5)
+                s.sendto(peer.probe(run.id, run.token, UDP, 53),
+                         socket.getaddrinfo(everybody, 53)[0][4])
+                wait_for('a copy', lambda: r.counters()['udp-foreign'] > 0)
+                try:
+                    raise AssertionError(f'answered {s.recv(999)}')
+                except TimeoutError:
+                    pass
+            assert run.manifest(KEY)['entry'][(UDP, 53)][0] == 0
+
+
+@test
 def eight_datagrams_are_answered_on_each_port_of_a_run():
     with reflector(FEW) as r:
         for _ in range(2):

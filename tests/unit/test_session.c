@@ -212,10 +212,30 @@ static void after_a_flood_no_hello_sweeps_more_than_a_few(void **state)
 	probe.now_ns = SESSION_LIFE_NS;
 	assert_true(sessions_view(s, run_of(99).bytes, &probe, &v));
 	assert_int_equal(v.mark[1].flags, 0);
+	assert_int_equal(roster_count(s->roster), 100 - 2 * SWEPT_AT_ONCE + 1);
 	for (uint32_t i = 300; i < 310; i++)
 		hello(s, i, "192.0.2.1", SESSION_LIFE_NS);
 	assert_int_equal(roster_count(s->roster), 12);
 	assert_int_equal(sessions_count(s, SESSION_LIFE_NS).evicted, 0);
+	sessions_free(s);
+}
+
+static void what_is_over_already_is_not_evicted(void **state)
+{
+	struct session_limits wide = { 100, 3, 4 };
+	struct sessions *s = sessions_new(&wide, key);
+	char host[ADDR_TEXT_BYTES];
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++) {
+		snprintf(host, sizeof(host), "10.0.%u.1", (unsigned int)i);
+		hello(s, i, host, 0);
+	}
+	for (uint32_t i = 20; i < 23; i++)
+		hello(s, i, "192.0.2.1", 0);
+	hello(s, 23, "192.0.2.1", SESSION_LIFE_NS);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS).evicted, 0);
+	assert_int_equal(sessions_count(s, SESSION_LIFE_NS).held, 1);
 	sessions_free(s);
 }
 
@@ -397,6 +417,7 @@ int main(void)
 			what_comes_to_another_local_address_is_not_this_session),
 		cmocka_unit_test(the_number_of_hosts_in_a_run_is_bounded),
 		cmocka_unit_test(after_a_flood_no_hello_sweeps_more_than_a_few),
+		cmocka_unit_test(what_is_over_already_is_not_evicted),
 		cmocka_unit_test(only_sessions_alive_are_counted),
 		cmocka_unit_test(the_oldest_goes_when_the_table_is_full),
 		cmocka_unit_test(
