@@ -6,7 +6,10 @@
  * that rate limits and the database go by.  Its z85 text becomes the User-Id
  * of every message.  Whatever is not CURVE in our domain is turned away, and
  * so is everybody while too many are connected (with a status that agents try
- * again after).  Must be started before the ROUTER is bound.
+ * again after).  Connections are counted when they are made, and one that was
+ * turned away lasts until the handshake's deadline: a crowd that comes within
+ * those seconds gets fewer places than there are.  Must be started before the
+ * ROUTER is bound.
  */
 #ifndef COLLECTOR_ZAP_H
 #define COLLECTOR_ZAP_H
