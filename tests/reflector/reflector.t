@@ -292,22 +292,20 @@ def noise_over_udp_is_never_answered():
 
 
 @test
-def what_is_sent_to_everybody_is_not_answered():
-    for host, source, everybody in ((SERVER, HOME, '192.0.2.255'),
-                                    (SERVER6, HOME6, 'ff02::1%lo')):
-        with reflector(FEW) as r:
-            run = Run(host, source)
-            with peer.sock(socket.SOCK_DGRAM, source) as s:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-                s.settimeout(0.5)
-                s.sendto(peer.probe(run.id, run.token, UDP, 53),
-                         socket.getaddrinfo(everybody, 53)[0][4])
-                wait_for('a copy', lambda: r.counters()['udp-foreign'] > 0)
-                try:
-                    raise AssertionError(f'answered {s.recv(999)}')
-                except TimeoutError:
-                    pass
-            assert run.manifest(KEY)['entry'][(UDP, 53)][0] == 0
+def a_broadcast_is_not_answered():
+    with reflector(FEW) as r:
+        run = Run(SERVER, HOME)
+        with peer.sock(socket.SOCK_DGRAM, HOME) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            s.settimeout(0.5)
+            s.sendto(peer.probe(run.id, run.token, UDP, 53),
+                     ('192.0.2.255', 53))
+            wait_for('a copy', lambda: r.counters()['udp-foreign'] > 0)
+            try:
+                raise AssertionError(f'answered {s.recv(999)}')
+            except TimeoutError:
+                pass
+        assert run.manifest(KEY)['entry'][(UDP, 53)][0] == 0
 
 
 @test
@@ -452,9 +450,10 @@ def garbage_behind_a_request_is_not_answered():
     with reflector(FEW):
         for data in (good + b'x', good * 2, good + b'x' * 100000):
             with peer.sock(socket.SOCK_STREAM, HOME, (SERVER, 443)) as s:
+                start = time.monotonic()
                 with contextlib.suppress(ConnectionError):
                     s.sendall(data)
-                assert peer.read_message(s) == b''
+                closes_within(s, 0, 5, start)
         with peer.sock(socket.SOCK_STREAM, HOME, (SERVER, 443)) as s:
             s.sendall(good)
             peer.read_welcome(peer.read_message(s))
