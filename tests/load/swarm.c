@@ -502,7 +502,7 @@ int main(int argc, char **argv)
 			.agents = 16,
 			.count = 1000,
 			.probes = 109,
-			.window = 64,
+			.window = 128,
 			.retry_after_s = 10,
 			.max_wait_ms = 1000,
 			.timeout_s = 60,
