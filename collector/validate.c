@@ -232,11 +232,31 @@ static bool is_reflector(const struct addr *a, const struct keys_receipt *k)
 }
 
 /* Who sent the ICMP error says where it was sent. */
+/*
+ * Over IPv6 there is no NAT: the home's router answers from an address of the
+ * link that it shares with the host, which is the /64 that the line was seen
+ * with.  No other router of the path has one there.
+ */
+static bool is_on_the_hosts_link(const struct addr *from,
+                                 const struct wire_manifest *manifest)
+{
+	struct addr link;
+	struct addr hosts;
+
+	if (!manifest || from->family != 6)
+		return false;
+	link = addr_prefix(from, 32, 64);
+	hosts = addr_prefix(&manifest->seen, 32, 64);
+	return addr_same_host(&link, &hosts);
+}
+
 static enum place place_of_sender(const struct addr *from, uint32_t asn,
                                   const struct validate_facts *facts)
 {
 	if (is_reflector(from, facts->receipt))
 		return PLACE_TRANSIT; /* its own firewall: not this ISP */
+	if (is_on_the_hosts_link(from, facts->manifest))
+		return PLACE_GATEWAY;
 	switch (addr_class(from)) {
 	case ADDR_LOOPBACK:
 		return PLACE_HOST;

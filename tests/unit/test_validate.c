@@ -386,6 +386,33 @@ static void the_sender_of_an_icmp_error_tells_the_place(void **state)
 		                 cases[i].place);
 }
 
+static enum place place_of_icmp6(const char *from)
+{
+	struct fixture *f = fixture_new();
+	size_t i = f->record.evidence[0].probe;
+	enum place place;
+
+	set_outcome(f, i, OUTCOME_UNREACHABLE);
+	f->record.family = 6;
+	f->sealed.seen = address("2001:db8:1:2::50");
+	f->evidence_asn[0] = LINE_ASN;
+	f->record.evidence[0].has_icmp = true;
+	f->record.evidence[0].from = address(from);
+	seal(f);
+	assert_int_equal(judge_it(f), RUN_VALID);
+	place = (enum place)f->judgement.place[i];
+	fixture_free(f);
+	return place;
+}
+
+static void
+over_ipv6_the_router_of_the_hosts_own_link_is_the_homes(void **state)
+{
+	(void)state;
+	assert_int_equal(place_of_icmp6("2001:db8:1:2::1"), PLACE_GATEWAY);
+	assert_int_equal(place_of_icmp6("2001:db8:1:3::1"), PLACE_ISP);
+}
+
 static void a_probe_that_arrived_and_timed_out_lost_its_answer(void **state)
 {
 	(void)state;
@@ -431,6 +458,8 @@ int main(void)
 		cmocka_unit_test(one_run_leaves_nothing_for_the_next),
 		cmocka_unit_test(records_are_taken_for_thirty_days),
 		cmocka_unit_test(the_sender_of_an_icmp_error_tells_the_place),
+		cmocka_unit_test(
+			over_ipv6_the_router_of_the_hosts_own_link_is_the_homes),
 		cmocka_unit_test(
 			a_probe_that_arrived_and_timed_out_lost_its_answer),
 		cmocka_unit_test(only_failures_have_a_place),
