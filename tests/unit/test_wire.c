@@ -157,6 +157,23 @@ static void a_reader_stays_bad(void **state)
 	free(one);
 }
 
+static void a_reader_takes_what_is_left_and_no_byte_more(void **state)
+{
+	static const uint8_t bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(bytes); n++) {
+		struct rd all = rd_of(bytes, n);
+		struct rd more = rd_of(bytes, n);
+
+		assert_ptr_equal(rd_take(&all, n), bytes);
+		assert_false(all.bad);
+		assert_null(rd_take(&more, n + 1));
+		assert_true(more.bad);
+		assert_ptr_equal(more.p, bytes);
+	}
+}
+
 static void a_writer_stays_bad(void **state)
 {
 	uint8_t *three = fixture_copy("abc", 3);
@@ -403,6 +420,55 @@ static void impossible_fields_are_refused(void **state)
 	assert_spoilt(WIRE_MANIFEST, &m, 93, 9);   /* transport */
 	assert_spoilt(WIRE_MANIFEST, &m, 96, 4);   /* an unknown flag */
 	assert_spoilt(WIRE_MANIFEST, &m, 101, 25); /* 80 becomes 25 again */
+}
+
+/* Write a message whose list has as many ports as given; 0: does not fit. */
+static size_t message_of_ports(enum wire_type type, uint16_t ports,
+                               uint8_t out[WIRE_MESSAGE_MAX])
+{
+	bool is_manifest = type == WIRE_MANIFEST;
+	struct wr w = wr_of(out, WIRE_MESSAGE_MAX);
+	struct addr seen = { .family = 6, .ip = { 0x20, 0x01 } };
+	size_t n = is_manifest ? MANIFEST_BYTES + ports * (size_t)ENTRY_BYTES
+	                       : WELCOME_BYTES + ports * (size_t)PORT_BYTES;
+	static const uint8_t zero[64];
+
+	wr_header(&w, type, n);
+	if (is_manifest) {
+		wr_name(&w, "fra1\0..........................");
+		wr_bytes(&w, run_id, sizeof(run_id));
+	} else {
+		wr_bytes(&w, nonce, sizeof(nonce));
+	}
+	wr_endpoint(&w, &seen);
+	wr_bytes(&w, zero, is_manifest ? 16 : 8 + WIRE_TOKEN_BYTES);
+	wr_u16(&w, ports);
+	for (uint16_t i = 0; i < ports; i++) {
+		wr_u8(&w, TRANSPORT_TCP);
+		wr_u16(&w, i);
+		wr_bytes(&w, zero, is_manifest ? 3 : 0);
+	}
+	wr_bytes(&w, zero, is_manifest ? WIRE_MAC_BYTES : 0);
+	return wr_len(&w) == n ? n : 0;
+}
+
+static void a_list_of_one_port_too_many_is_refused(void **state)
+{
+	static const enum wire_type types[] = { WIRE_WELCOME, WIRE_MANIFEST };
+	static uint8_t bytes[WIRE_MESSAGE_MAX];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		for (uint16_t more = 0; more < 2; more++) {
+			union message m;
+			size_t n = message_of_ports(
+				types[i], (uint16_t)(WIRE_PORTS_MAX + more),
+				bytes);
+
+			assert_true(n > 0);
+			assert_int_equal(decode_any(types[i], bytes, n, &m),
+			                 more == 0);
+		}
 }
 
 static void a_mapped_address_is_refused(void **state)
@@ -677,6 +743,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(integers_are_big_endian),
 		cmocka_unit_test(a_reader_stays_bad),
+		cmocka_unit_test(a_reader_takes_what_is_left_and_no_byte_more),
 		cmocka_unit_test(a_writer_stays_bad),
 		cmocka_unit_test(golden_hello_has_the_expected_values),
 		cmocka_unit_test(golden_welcome_has_the_expected_values),
@@ -690,6 +757,7 @@ int main(void)
 		cmocka_unit_test(a_changed_header_is_refused),
 		cmocka_unit_test(an_encoder_that_lacks_room_writes_no_message),
 		cmocka_unit_test(impossible_fields_are_refused),
+		cmocka_unit_test(a_list_of_one_port_too_many_is_refused),
 		cmocka_unit_test(a_mapped_address_is_refused),
 		cmocka_unit_test(a_full_name_has_31_characters),
 		cmocka_unit_test(bytes_behind_a_name_do_not_travel),
