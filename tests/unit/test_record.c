@@ -330,6 +330,76 @@ static void nesting_is_limited(void **state)
 	free(deep);
 }
 
+/* "x":[[...]], as many brackets deep as given, before the first key. */
+static void nest(char *out, size_t out_bytes, int depth)
+{
+	int n = snprintf(out, out_bytes, "{\"x\":");
+
+	memset(out + n, '[', (size_t)depth);
+	memset(out + n + depth, ']', (size_t)depth);
+	snprintf(out + n + 2 * depth, out_bytes - (size_t)(n + 2 * depth),
+	         ",\"format\"");
+}
+
+static void what_is_passed_over_may_be_32_levels_deep(void **state)
+{
+	char text[128];
+
+	(void)state;
+	nest(text, sizeof(text), 31);
+	assert_accepted("{\"format\"", text);
+	nest(text, sizeof(text), 32);
+	assert_accepted("{\"format\"", text);
+	nest(text, sizeof(text), 33);
+	assert_fault("{\"format\"", text, RECORD_NOT_JSON, "");
+}
+
+/* The same text some times over, then an end. */
+static char *repeated(const char *start, const char *unit, int times,
+                      const char *end)
+{
+	size_t room =
+		strlen(start) + strlen(unit) * (size_t)times + strlen(end) + 1;
+	char *out = malloc(room);
+	size_t n = (size_t)snprintf(out, room, "%s", start);
+
+	for (int i = 0; i < times; i++)
+		n += (size_t)snprintf(out + n, room - n, "%s", unit);
+	snprintf(out + n, room - n, "%s", end);
+	return out;
+}
+
+static void lists_end_at_their_limit(void **state)
+{
+	char *probes =
+		repeated("\"direction\":[0,", "0,", RECORD_PROBES_MAX, "");
+	char *few =
+		repeated("\"direction\":[", "0,", RECORD_PROBES_MAX - 8, "");
+	char *evidence;
+	char *p;
+
+	(void)state;
+	assert_fault("\"direction\":[", few, RECORD_ARRAYS, "probe.transport");
+	assert_fault("\"direction\":[", probes, RECORD_RANGE,
+	             "probe.direction too long");
+	free(few);
+	free(probes);
+
+	/* One for each probe there can be, and one more. */
+	evidence = repeated("\"evidence\":[", "{\"i\":000},",
+	                    RECORD_EVIDENCE_MAX, "");
+	p = strchr(evidence, '[') + 1;
+	for (int i = 0; i < RECORD_EVIDENCE_MAX; i++, p += 10) {
+		char unit[16];
+
+		snprintf(unit, sizeof(unit), "{\"i\":%3d},", i);
+		memcpy(p, unit, 10);
+	}
+	assert_fault("\"evidence\":[", evidence, RECORD_RANGE,
+	             "evidence too long");
+	free(evidence);
+}
+
 static void faults_in_the_arrays_name_the_element(void **state)
 {
 	(void)state;
@@ -659,6 +729,8 @@ int main(void)
 		cmocka_unit_test(keys_are_unique_and_complete),
 		cmocka_unit_test(unknown_keys_are_passed_over),
 		cmocka_unit_test(nesting_is_limited),
+		cmocka_unit_test(what_is_passed_over_may_be_32_levels_deep),
+		cmocka_unit_test(lists_end_at_their_limit),
 		cmocka_unit_test(faults_in_the_arrays_name_the_element),
 		cmocka_unit_test(faults_in_evidence_name_the_element),
 		cmocka_unit_test(skipped_means_untested_and_the_reverse),
