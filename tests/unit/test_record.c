@@ -354,40 +354,36 @@ static void what_is_passed_over_may_be_32_levels_deep(void **state)
 	assert_fault("{\"format\"", text, RECORD_NOT_JSON, "");
 }
 
-/* The same text some times over, then an end. */
-static char *repeated(const char *start, const char *unit, int times,
-                      const char *end)
+/* A start and the same text some times over. */
+static char *repeated(const char *start, const char *unit, int times)
 {
-	size_t room =
-		strlen(start) + strlen(unit) * (size_t)times + strlen(end) + 1;
+	size_t room = strlen(start) + strlen(unit) * (size_t)times + 1;
 	char *out = malloc(room);
 	size_t n = (size_t)snprintf(out, room, "%s", start);
 
 	for (int i = 0; i < times; i++)
 		n += (size_t)snprintf(out + n, room - n, "%s", unit);
-	snprintf(out + n, room - n, "%s", end);
 	return out;
 }
 
 static void lists_end_at_their_limit(void **state)
 {
-	char *probes =
-		repeated("\"direction\":[0,", "0,", RECORD_PROBES_MAX, "");
-	char *few =
-		repeated("\"direction\":[", "0,", RECORD_PROBES_MAX - 8, "");
+	/* The golden record has eight of each. */
+	char *most = repeated("\"direction\":[", "0,", RECORD_PROBES_MAX - 8);
+	char *more = repeated("\"direction\":[", "0,", RECORD_PROBES_MAX - 7);
 	char *evidence;
 	char *p;
 
 	(void)state;
-	assert_fault("\"direction\":[", few, RECORD_ARRAYS, "probe.transport");
-	assert_fault("\"direction\":[", probes, RECORD_RANGE,
+	assert_fault("\"direction\":[", most, RECORD_ARRAYS, "probe.transport");
+	assert_fault("\"direction\":[", more, RECORD_RANGE,
 	             "probe.direction too long");
-	free(few);
-	free(probes);
+	free(most);
+	free(more);
 
 	/* One for each probe there can be, and one more. */
-	evidence = repeated("\"evidence\":[", "{\"i\":000},",
-	                    RECORD_EVIDENCE_MAX, "");
+	evidence =
+		repeated("\"evidence\":[", "{\"i\":000},", RECORD_EVIDENCE_MAX);
 	p = strchr(evidence, '[') + 1;
 	for (int i = 0; i < RECORD_EVIDENCE_MAX; i++, p += 10) {
 		char unit[16];
