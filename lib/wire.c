@@ -43,7 +43,6 @@ enum {
 	ECHO_BYTES = 61,
 	REPORT_BYTES = 40,
 	MANIFEST_BYTES = 125,
-	MANIFEST_FLAGS = MANIFEST_SEEN | MANIFEST_OTHER_ADDRESS,
 };
 
 static_assert((int)ECHO_BYTES < (int)WIRE_PROBE_BYTES, "an echo would amplify");
@@ -410,12 +409,27 @@ size_t wire_report_encode(struct wr *w, const struct wire_report *m)
 	return wr_finish(w, REPORT_BYTES);
 }
 
+/* One of three says what came of TCP, or none; the address goes with any. */
+static bool flags_are_valid(uint8_t transport, uint8_t flags)
+{
+	switch (flags & ~MANIFEST_OTHER_ADDRESS) {
+	case 0:
+	case MANIFEST_SEEN:
+		return true;
+	case MANIFEST_HALF_OPEN:
+	case MANIFEST_UNSURE:
+		return transport == TRANSPORT_TCP;
+	default:
+		return false;
+	}
+}
+
 static void rd_entry(struct rd *r, struct manifest_entry *out)
 {
 	*out = (struct manifest_entry){ .transport = rd_transport(r) };
 	out->port = rd_u16(r);
 	out->flags = rd_u8(r);
-	if (out->flags & ~MANIFEST_FLAGS)
+	if (!flags_are_valid(out->transport, out->flags))
 		r->bad = true;
 	out->source_port = rd_u16(r);
 	if (out->flags & MANIFEST_OTHER_ADDRESS)
@@ -424,7 +438,7 @@ static void rd_entry(struct rd *r, struct manifest_entry *out)
 
 static void wr_entry(struct wr *w, const struct manifest_entry *m)
 {
-	if (m->flags & ~MANIFEST_FLAGS)
+	if (!flags_are_valid(m->transport, m->flags))
 		w->bad = true;
 	wr_transport(w, m->transport);
 	wr_u16(w, m->port);

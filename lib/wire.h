@@ -177,13 +177,18 @@ enum manifest_flag {
 	/* A probe with this run's token came from another address than the
 	 * HELLO; "from" says which, and it was not answered. */
 	MANIFEST_OTHER_ADDRESS = 2,
+	/* TCP, none seen: a SYN from the HELLO's address waits there, and our
+	 * answer did not get through; source_port is that of the SYN. */
+	MANIFEST_HALF_OPEN = 4,
+	/* TCP, none seen: whether a SYN came cannot be told. */
+	MANIFEST_UNSURE = 8,
 };
 
 struct manifest_entry {
 	uint8_t transport;
 	uint16_t port;
 	uint8_t flags;
-	uint16_t source_port; /* of the latest probe; 0 when none was seen */
+	uint16_t source_port; /* of the latest probe; 0 when none is known */
 	struct addr from;     /* only with MANIFEST_OTHER_ADDRESS */
 };
 

@@ -418,8 +418,46 @@ static void impossible_fields_are_refused(void **state)
 	assert_spoilt(WIRE_MANIFEST, &m, 56, 7);   /* family */
 	assert_spoilt(WIRE_MANIFEST, &m, 92, 6);   /* count */
 	assert_spoilt(WIRE_MANIFEST, &m, 93, 9);   /* transport */
-	assert_spoilt(WIRE_MANIFEST, &m, 96, 4);   /* an unknown flag */
+	assert_spoilt(WIRE_MANIFEST, &m, 96, 16);  /* an unknown flag */
 	assert_spoilt(WIRE_MANIFEST, &m, 101, 25); /* 80 becomes 25 again */
+}
+
+static void a_manifest_cannot_contradict_itself(void **state)
+{
+	static struct wire_manifest m = { .reflector = "a",
+		                          .seen.family = 4,
+		                          .entry_count = 1 };
+	static uint8_t bytes[WIRE_MESSAGE_MAX];
+	static union message out;
+
+	(void)state;
+	m.entry[0].from.family = 4;
+	for (int flags = 0; flags < 256; flags++) {
+		int at_most_one = flags & ~MANIFEST_OTHER_ADDRESS;
+		bool tcp_only = at_most_one == MANIFEST_HALF_OPEN ||
+		                at_most_one == MANIFEST_UNSURE;
+		bool any = at_most_one == 0 || at_most_one == MANIFEST_SEEN;
+
+		for (uint8_t transport = 0; transport < 2; transport++) {
+			bool good =
+				any || (tcp_only && transport == TRANSPORT_TCP);
+			struct wr w = wr_of(bytes, sizeof(bytes));
+			size_t n;
+
+			/* Encode what is allowed, then spoil it. */
+			m.entry[0].transport = transport;
+			m.entry[0].flags = (uint8_t)flags;
+			n = wire_manifest_encode(&w, &m);
+			assert_int_equal(n > 0, good);
+			m.entry[0].flags = flags & MANIFEST_OTHER_ADDRESS;
+			w = wr_of(bytes, sizeof(bytes));
+			n = wire_manifest_encode(&w, &m);
+			bytes[96] = (uint8_t)flags;
+			assert_int_equal(decode_any(WIRE_MANIFEST, bytes, n,
+			                            &out),
+			                 good);
+		}
+	}
 }
 
 /* Write a message whose list has as many ports as given; 0: does not fit. */
@@ -638,6 +676,16 @@ static void random_welcome(struct fixture_random *r, struct wire_welcome *m)
 	}
 }
 
+static uint8_t random_flags(struct fixture_random *r, uint8_t transport)
+{
+	static const uint8_t flags[] = { 0, MANIFEST_SEEN, MANIFEST_HALF_OPEN,
+		                         MANIFEST_UNSURE };
+	uint8_t other = fixture_below(r, 2) ? MANIFEST_OTHER_ADDRESS : 0;
+
+	return other |
+	       flags[fixture_below(r, transport == TRANSPORT_TCP ? 4 : 2)];
+}
+
 static void random_manifest(struct fixture_random *r, struct wire_manifest *m)
 {
 	uint16_t port = (uint16_t)fixture_next(r);
@@ -656,7 +704,7 @@ static void random_manifest(struct fixture_random *r, struct wire_manifest *m)
 
 		e->transport = (uint8_t)(i & 1);
 		e->port = (uint16_t)(port + i);
-		e->flags = (uint8_t)fixture_below(r, 4);
+		e->flags = random_flags(r, e->transport);
 		e->source_port = (uint16_t)fixture_next(r);
 		if (e->flags & MANIFEST_OTHER_ADDRESS)
 			e->from = random_addr(r);
@@ -729,7 +777,7 @@ static void an_encoder_refuses_what_a_decoder_would(void **state)
 	w = wr_of(bytes, sizeof(bytes));
 	assert_int_equal(wire_manifest_encode(&w, &m), 0);
 	m.entry_count = 1;
-	m.entry[0].flags = 4;
+	m.entry[0].flags = 16;
 	w = wr_of(bytes, sizeof(bytes));
 	assert_int_equal(wire_manifest_encode(&w, &m), 0);
 	m.entry[0].flags = 0;
@@ -757,6 +805,7 @@ int main(void)
 		cmocka_unit_test(a_changed_header_is_refused),
 		cmocka_unit_test(an_encoder_that_lacks_room_writes_no_message),
 		cmocka_unit_test(impossible_fields_are_refused),
+		cmocka_unit_test(a_manifest_cannot_contradict_itself),
 		cmocka_unit_test(a_list_of_one_port_too_many_is_refused),
 		cmocka_unit_test(a_mapped_address_is_refused),
 		cmocka_unit_test(a_full_name_has_31_characters),
