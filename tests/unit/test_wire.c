@@ -483,7 +483,7 @@ static size_t message_of_ports(enum wire_type type, uint16_t ports,
 	wr_u16(&w, ports);
 	for (uint16_t i = 0; i < ports; i++) {
 		wr_u8(&w, TRANSPORT_TCP);
-		wr_u16(&w, i);
+		wr_u16(&w, (uint16_t)(i + 1));
 		wr_bytes(&w, zero, is_manifest ? 3 : 0);
 	}
 	wr_bytes(&w, zero, is_manifest ? WIRE_MAC_BYTES : 0);
