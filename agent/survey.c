@@ -72,10 +72,10 @@ static enum seen seen_of(const struct wire_manifest *m,
 
 	if (!entry)
 		return SEEN_UNKNOWN;
-	if (entry->flags & MANIFEST_SEEN)
+	if (entry->flags & (MANIFEST_SEEN | MANIFEST_HALF_OPEN))
 		return SEEN_YES;
-	/* Something of ours came, though not as it should. */
-	return (entry->flags & MANIFEST_OTHER_ADDRESS) ? SEEN_UNKNOWN : SEEN_NO;
+	/* It cannot be told, or something came, though not as it should. */
+	return entry->flags == 0 ? SEEN_NO : SEEN_UNKNOWN;
 }
 
 static bool is_tested(uint8_t outcome)

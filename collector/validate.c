@@ -217,7 +217,10 @@ static enum seen seen_of(const struct judge *j, const struct record_probe *p)
 
 	if (p->direction != DIRECTION_OUT || !(flags & LISTED))
 		return SEEN_UNKNOWN;
-	return flags & MANIFEST_SEEN ? SEEN_YES : SEEN_NO;
+	if (flags & (MANIFEST_SEEN | MANIFEST_HALF_OPEN))
+		return SEEN_YES;
+	/* It cannot be told, or something came, though not as it should. */
+	return flags == LISTED ? SEEN_NO : SEEN_UNKNOWN;
 }
 
 /* ---- places -------------------------------------------------------------- */

@@ -332,6 +332,23 @@ static void silence_is_told_with_what_the_reflector_saw(void **state)
 	free(x);
 }
 
+static void a_half_open_connection_has_arrived(void **state)
+{
+	struct fixture *x = agreed(TRANSPORT_TCP, 25, OUTCOME_TIMEOUT, SEEN_NO);
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		x->manifest[i].entry[0].flags = MANIFEST_HALF_OPEN;
+	seal(x);
+	expect_words(x, "blocked: it arrives, but the answer is lost on the "
+	                "way back (both reflectors).");
+	for (int i = 0; i < 2; i++)
+		x->manifest[i].entry[0].flags = MANIFEST_UNSURE;
+	seal(x);
+	expect_words(x, "blocked: no answer (both reflectors).");
+	free(x);
+}
+
 static void who_refused_is_told_by_the_address(void **state)
 {
 	static const struct {
@@ -698,6 +715,7 @@ int main(void)
 		cmocka_unit_test(what_both_families_meet_is_told_once),
 		cmocka_unit_test(mail_comes_before_exotic_ports),
 		cmocka_unit_test(silence_is_told_with_what_the_reflector_saw),
+		cmocka_unit_test(a_half_open_connection_has_arrived),
 		cmocka_unit_test(who_refused_is_told_by_the_address),
 		cmocka_unit_test(disagreement_is_said),
 		cmocka_unit_test(different_failures_are_told_one_by_one),

@@ -424,6 +424,38 @@ static void a_probe_that_arrived_and_timed_out_lost_its_answer(void **state)
 	                 PLACE_UNKNOWN);
 }
 
+static void a_syn_that_waits_half_open_has_arrived(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		enum seen seen;
+		enum place place;
+	} cases[] = {
+		{ 0, SEEN_NO, PLACE_UNKNOWN },
+		{ MANIFEST_HALF_OPEN, SEEN_YES, PLACE_RETURN },
+		{ MANIFEST_UNSURE, SEEN_UNKNOWN, PLACE_UNKNOWN },
+		{ MANIFEST_OTHER_ADDRESS, SEEN_UNKNOWN, PLACE_UNKNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct fixture *f = fixture_new();
+		struct record_probe *p = set_outcome(f, 0, OUTCOME_TIMEOUT);
+
+		p->transport = TRANSPORT_TCP;
+		entry(f, TRANSPORT_TCP, p->port)->flags = cases[i].flags;
+		entry(f, TRANSPORT_TCP, p->port)->from = address("192.0.2.9");
+		seal(f);
+		assert_int_equal(judge_it(f), RUN_VALID);
+		assert_int_equal(f->judgement.seen[0], cases[i].seen);
+		assert_int_equal(f->judgement.place[0], cases[i].place);
+		/* Nothing but a probe that was seen proves a port open. */
+		set_outcome(f, 0, OUTCOME_OPEN);
+		assert_doubt(f, DOUBT_OPEN_UNSEEN);
+		fixture_free(f);
+	}
+}
+
 static void only_failures_have_a_place(void **state)
 {
 	(void)state;
@@ -462,6 +494,7 @@ int main(void)
 			over_ipv6_the_router_of_the_hosts_own_link_is_the_homes),
 		cmocka_unit_test(
 			a_probe_that_arrived_and_timed_out_lost_its_answer),
+		cmocka_unit_test(a_syn_that_waits_half_open_has_arrived),
 		cmocka_unit_test(only_failures_have_a_place),
 	};
 
