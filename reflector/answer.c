@@ -19,6 +19,15 @@ static bool proves(const struct answerer *me, const struct arrival *a,
 	                   token);
 }
 
+static bool open_session(const struct answerer *me, const struct arrival *a,
+                         const uint8_t run[WIRE_RUN_BYTES])
+{
+	struct arrival counted = *a;
+
+	counted.lost_syns = halfopen_lost_syns(me->halfopen);
+	return sessions_hello(me->sessions, run, &counted);
+}
+
 static size_t answer_hello(const struct answerer *me, struct counters *counters,
                            const struct arrival *a, struct rd message,
                            uint8_t out[WIRE_MESSAGE_MAX])
@@ -34,7 +43,7 @@ static size_t answer_hello(const struct answerer *me, struct counters *counters,
 		count(counters, COUNT_TCP_FOREIGN);
 		return 0;
 	}
-	if (!sessions_hello(me->sessions, hello.run, a)) {
+	if (!open_session(me, a, hello.run)) {
 		count(counters, COUNT_NO_SESSION);
 		return 0;
 	}
@@ -119,12 +128,27 @@ static size_t answer_probe(const struct answerer *me, struct counters *counters,
 	return write_echo(a, &whole, &probe, out);
 }
 
+/* Which SYNs of the session's host wait; complete when that is all. */
+static void look_for_syns(const struct answerer *me, const struct arrival *a,
+                          const struct session_view *session,
+                          struct halfopen_view *out)
+{
+	struct sockdiag_query query = { .local = me->local[a->local],
+		                        .peer = session->seen };
+
+	halfopen_look(me->halfopen, &query, session->lost_syns, out);
+	/* What came at the beginning of a long run may be gone. */
+	if (a->now_ns - session->hello_ns > HALFOPEN_LIFE_NS)
+		out->complete = false;
+}
+
 static size_t answer_report(const struct answerer *me,
                             struct counters *counters, const struct arrival *a,
                             struct rd message, uint8_t out[WIRE_MESSAGE_MAX])
 {
 	struct portset_entry listening[WIRE_PORTS_MAX];
 	struct session_view session;
+	struct halfopen_view halfopen;
 	struct wire_report report;
 
 	if (!wire_report_decode(&message, &report)) {
@@ -140,11 +164,16 @@ static size_t answer_report(const struct answerer *me,
 		return 0;
 	}
 
+	look_for_syns(me, a, &session, &halfopen);
+	if (!halfopen.complete)
+		count(counters, COUNT_REPORT_UNSURE);
+
 	struct manifest_source source = {
 		.reflector = me->name,
 		.receipt_key = me->receipt_key,
 		.run = report.run,
 		.session = &session,
+		.halfopen = &halfopen,
 		.listening = listening,
 		.listening_count =
 			portset_listening(me->ports, a->local, listening),

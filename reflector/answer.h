@@ -2,8 +2,9 @@
 /*
  * answer - the protocol: one message in, one reply or silence out.
  *
- * No sockets and no clock here.  Over UDP a reply is never longer than what
- * it answers, and there is none without a token that proves that its source
+ * No sockets and no clock here, but a look at what the kernel knows
+ * (reflector/halfopen.h).  Over UDP a reply is never longer than what it
+ * answers, and there is none without a token that proves that its source
  * address had asked over TCP before: nobody can use the reflector to send
  * traffic to somebody else.
  */
@@ -16,6 +17,7 @@
 #include "lib/token.h"
 #include "lib/wire.h"
 #include "reflector/counters.h"
+#include "reflector/halfopen.h"
 #include "reflector/portset.h"
 #include "reflector/session.h"
 
@@ -26,6 +28,8 @@ struct answerer {
 	uint8_t token_key[TOKEN_KEY_BYTES];
 	struct portset *ports;
 	struct sessions *sessions;
+	struct halfopen *halfopen;
+	const struct addr *local; /* by an arrival's index */
 };
 
 /*

@@ -10,6 +10,7 @@ static const char *const names[COUNTER_COUNT] = {
 	[COUNT_TCP_PROBE] = "tcp-probe",
 	[COUNT_UDP_PROBE] = "udp-probe",
 	[COUNT_REPORT] = "report",
+	[COUNT_REPORT_UNSURE] = "report-unsure",
 	[COUNT_TCP_FOREIGN] = "tcp-foreign",
 	[COUNT_UDP_FOREIGN] = "udp-foreign",
 	[COUNT_BAD_TOKEN] = "bad-token",

@@ -17,6 +17,7 @@ enum counter {
 	COUNT_TCP_PROBE,     /* answered with an ECHO */
 	COUNT_UDP_PROBE,     /* answered with an ECHO */
 	COUNT_REPORT,        /* answered with a MANIFEST */
+	COUNT_REPORT_UNSURE, /* of these: not all half-open ones were known */
 	COUNT_TCP_FOREIGN,   /* not this protocol, or garbage behind it */
 	COUNT_UDP_FOREIGN,   /* not a PROBE */
 	COUNT_BAD_TOKEN,     /* unknown, expired, or of another address */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/catalogue.h"
+#include "reflector/halfopen.h"
 
 enum {
 	BACKLOG = 1024,
@@ -35,7 +36,8 @@ static bool set_options(int fd, const struct addr *local,
 	if (local->family == 6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1))
 		return false;
 	/*
-	 * TCP: a restart must not wait for old connections to time out.
+	 * TCP: a restart must not wait for old connections to time out, and
+	 * half-open ones must live as long as is counted on.
 	 * Connections inherit what is set here.
 	 */
 	if (is_tcp)
@@ -43,7 +45,9 @@ static bool set_options(int fd, const struct addr *local,
 		       set_option(fd, SOL_SOCKET, SO_SNDBUF,
 		                  SEND_BUFFER_BYTES) &&
 		       set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-		                  UNHEARD_MS);
+		                  UNHEARD_MS) &&
+		       set_option(fd, IPPROTO_TCP, TCP_SYNCNT,
+		                  HALFOPEN_RETRIES);
 	/* UDP: replies leave from the address that the request came to. */
 	if (local->family == 6)
 		return set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);

@@ -4,7 +4,23 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* No probe came over this TCP port: did a SYN? */
+static void tell_of_syn(const struct halfopen_view *halfopen,
+                        struct manifest_entry *entry)
+{
+	const struct sockdiag_wait *wait =
+		sockdiag_find(&halfopen->waits, entry->port);
+
+	if (wait) {
+		entry->flags |= MANIFEST_HALF_OPEN;
+		entry->source_port = wait->peer_port;
+	} else if (!halfopen->complete) {
+		entry->flags |= MANIFEST_UNSURE;
+	}
+}
+
 static struct manifest_entry entry_of(const struct session_view *session,
+                                      const struct halfopen_view *halfopen,
                                       const struct portset_entry *at)
 {
 	const struct session_mark *mark = &session->mark[at->slot];
@@ -19,6 +35,8 @@ static struct manifest_entry entry_of(const struct session_view *session,
 		entry.from = session->other[mark->other];
 		entry.from.port = mark->other_port;
 	}
+	if (entry.transport == TRANSPORT_TCP && !(mark->flags & MANIFEST_SEEN))
+		tell_of_syn(halfopen, &entry);
 	return entry;
 }
 
@@ -37,7 +55,8 @@ size_t manifest_write(const struct manifest_source *source,
 	snprintf(m.reflector, sizeof(m.reflector), "%s", source->reflector);
 	memcpy(m.run, source->run, sizeof(m.run));
 	for (uint16_t i = 0; i < source->listening_count; i++)
-		m.entry[i] = entry_of(source->session, &source->listening[i]);
+		m.entry[i] = entry_of(source->session, source->halfopen,
+		                      &source->listening[i]);
 	n_bytes = wire_manifest_encode(&w, &m);
 	assert(n_bytes > 0); /* the configuration has checked the name */
 	token_manifest_seal(source->receipt_key, out, n_bytes);

@@ -3,7 +3,9 @@
  * manifest - the reflector's sealed account of what it saw of a run.
  *
  * One entry for each port that is listened on, in the order of the portset,
- * whether a probe reached it or not: "nothing came" is evidence too.  Pure.
+ * whether a probe reached it or not: "nothing came" is evidence too.  A TCP
+ * port that no probe reached may still have been sent a SYN; what the kernel
+ * knows of it counts then.  Pure.
  */
 #ifndef REFLECTOR_MANIFEST_H
 #define REFLECTOR_MANIFEST_H
@@ -13,6 +15,7 @@
 
 #include "lib/token.h"
 #include "lib/wire.h"
+#include "reflector/halfopen.h"
 #include "reflector/portset.h"
 #include "reflector/session.h"
 
@@ -22,6 +25,7 @@ struct manifest_source {
 	const uint8_t *receipt_key;
 	const uint8_t *run;
 	const struct session_view *session;
+	const struct halfopen_view *halfopen;
 	const struct portset_entry *listening;
 	uint16_t listening_count;
 	int64_t report_real_ns;

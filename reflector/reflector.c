@@ -122,6 +122,8 @@ static void make_tables(struct reflector *r)
 		portset_new(&config->fixed, &config->without, config->seed);
 	limits.slots = portset_slots(r->answerer.ports);
 	r->answerer.sessions = sessions_new(&limits, key);
+	r->answerer.halfopen = halfopen_new();
+	r->answerer.local = config->local;
 	r->worker_count = choose_workers(config);
 	r->common = (struct worker_common){
 		.answerer = &r->answerer,
@@ -281,6 +283,18 @@ static void warn_without_control(const struct reflector *r)
 	}
 }
 
+/* Measuring goes on without it. */
+static void warn_without_halfopen(void)
+{
+	struct err e;
+
+	if (!halfopen_try(&e))
+		log_warn("%s: whether TCP that is not answered has arrived "
+		         "will not be known; does the system have the module "
+		         "tcp_diag, and may this service use AF_NETLINK?",
+		         e.text);
+}
+
 static void announce(const struct reflector *r)
 {
 	const struct worker_report *report = &r->report;
@@ -318,6 +332,7 @@ bool reflector_run(struct reflector *r, struct err *e)
 
 	if (ok) {
 		warn_without_control(r);
+		warn_without_halfopen();
 		announce(r);
 		if (r->watchdog_ns > 0)
 			loop_arm(r->loop, &r->watchdog, 0);
@@ -339,6 +354,7 @@ void reflector_free(struct reflector *r)
 	if (r->signals.fd >= 0)
 		close(r->signals.fd);
 	loop_free(r->loop);
+	halfopen_free(r->answerer.halfopen);
 	sessions_free(r->answerer.sessions);
 	portset_free(r->answerer.ports);
 	sodium_memzero(&r->answerer, sizeof(r->answerer));

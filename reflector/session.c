@@ -23,7 +23,9 @@ struct session {
 	uint8_t other_count;
 	uint32_t next; /* in the hash chain */
 	int64_t hello_real_ns;
+	int64_t hello_ns; /* the first: it may be repeated */
 	int64_t expires_ns;
+	uint64_t lost_syns;
 	struct addr other[SESSION_OTHERS_MAX];
 };
 
@@ -161,6 +163,8 @@ static void admit(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
 		.seen = a->from,
 		.local = a->local,
 		.hello_real_ns = a->real_ns,
+		.hello_ns = a->now_ns,
+		.lost_syns = a->lost_syns,
 		.expires_ns = a->now_ns + SESSION_LIFE_NS,
 		.next = *bucket,
 	};
@@ -333,6 +337,8 @@ bool sessions_view(struct sessions *s, const uint8_t run[WIRE_RUN_BYTES],
 	if (at) {
 		out->seen = at->seen;
 		out->hello_real_ns = at->hello_real_ns;
+		out->hello_ns = at->hello_ns;
+		out->lost_syns = at->lost_syns;
 		memcpy(out->other, at->other, sizeof(out->other));
 		memcpy(out->mark, marks_of(s, (uint32_t)(at - s->session)),
 		       s->slots * sizeof(*s->mark));

@@ -53,6 +53,8 @@ struct session_mark {
 struct session_view {
 	struct addr seen; /* where its HELLO came from, port included */
 	int64_t hello_real_ns;
+	int64_t hello_ns;
+	uint64_t lost_syns;                       /* when it said HELLO */
 	struct addr other[SESSION_OTHERS_MAX];    /* without ports */
 	struct session_mark mark[WIRE_PORTS_MAX]; /* by slot */
 };
@@ -66,6 +68,7 @@ struct arrival {
 	uint16_t slot; /* of that port */
 	int64_t now_ns;
 	int64_t real_ns;
+	uint64_t lost_syns; /* with a HELLO: halfopen_lost_syns() then */
 };
 
 enum session_answer {

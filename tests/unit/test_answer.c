@@ -8,8 +8,30 @@ static const uint8_t run[WIRE_RUN_BYTES] = "a run";
 static const int64_t day_ns = 86400 * INT64_C(1000000000);
 static const int64_t epoch_ns = TOKEN_EPOCH_S * INT64_C(1000000000);
 
+/* What the kernel would say. */
+struct halfopen {
+	uint64_t lost_syns;
+	struct sockdiag_waits waits;
+	struct sockdiag_query asked;
+};
+
+uint64_t halfopen_lost_syns(struct halfopen *h)
+{
+	return h->lost_syns;
+}
+
+void halfopen_look(struct halfopen *h, const struct sockdiag_query *q,
+                   uint64_t lost_syns, struct halfopen_view *out)
+{
+	h->asked = *q;
+	out->waits = h->waits;
+	out->complete = h->lost_syns == lost_syns;
+}
+
 /* Everything that a reflector is made of, but sockets. */
 struct bench {
+	struct halfopen halfopen;
+	struct addr local;
 	struct answerer me;
 	struct counters counters;
 	uint8_t out[WIRE_MESSAGE_MAX];
@@ -28,6 +50,9 @@ static struct bench *bench_new(void)
 	struct bench *b = calloc(1, sizeof(*b));
 
 	assert_non_null(b);
+	b->local.family = 4;
+	b->me.local = &b->local;
+	b->me.halfopen = &b->halfopen;
 	b->me.name = "fra1";
 	memset(b->me.receipt_key, 1, sizeof(b->me.receipt_key));
 	memset(b->me.token_key, 2, sizeof(b->me.token_key));
@@ -381,6 +406,83 @@ static void replies_are_not_requests(void **state)
 	bench_free(b);
 }
 
+static struct wire_manifest manifest_of(struct bench *b,
+                                        const struct arrival *a,
+                                        const uint8_t token[WIRE_TOKEN_BYTES])
+{
+	struct wire_manifest m;
+	struct rd r = rd_of(b->out, send_report(b, a, token));
+
+	assert_true(wire_manifest_decode(&r, &m));
+	return m;
+}
+
+static void a_report_asks_for_syns_of_the_session_s_host(void **state)
+{
+	struct bench *b = bench_new();
+	struct arrival a = at("192.0.2.1", TRANSPORT_TCP, 443);
+	struct wire_welcome welcome = welcome_of(b, &a);
+	struct wire_manifest m;
+	const struct manifest_entry *entry;
+
+	(void)state;
+	m = manifest_of(b, &a, welcome.token);
+	assert_true(addr_same_host(&b->halfopen.asked.peer, &a.from));
+	assert_true(addr_same_host(&b->halfopen.asked.local, &b->local));
+	entry = wire_manifest_find(&m, TRANSPORT_TCP, 443);
+	assert_int_equal(entry->flags, 0);
+	assert_int_equal(counted(b, COUNT_REPORT_UNSURE), 0);
+
+	b->halfopen.waits.count = 1;
+	b->halfopen.waits.wait[0] = (struct sockdiag_wait){ 443, 51234 };
+	m = manifest_of(b, &a, welcome.token);
+	entry = wire_manifest_find(&m, TRANSPORT_TCP, 443);
+	assert_int_equal(entry->flags, MANIFEST_HALF_OPEN);
+	assert_int_equal(entry->source_port, 51234);
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_UDP, 53)->flags, 0);
+	bench_free(b);
+}
+
+static void syns_lost_since_the_hello_leave_a_report_unsure(void **state)
+{
+	struct bench *b = bench_new();
+	struct arrival a = at("192.0.2.1", TRANSPORT_TCP, 443);
+	struct wire_welcome welcome;
+	struct wire_manifest m;
+
+	(void)state;
+	b->halfopen.lost_syns = 7; /* before the run */
+	welcome = welcome_of(b, &a);
+	m = manifest_of(b, &a, welcome.token);
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_TCP, 443)->flags, 0);
+	b->halfopen.lost_syns++;
+	welcome_of(b, &a); /* a HELLO again does not make them forgotten */
+	m = manifest_of(b, &a, welcome.token);
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_TCP, 443)->flags,
+	                 MANIFEST_UNSURE);
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_UDP, 53)->flags, 0);
+	assert_int_equal(counted(b, COUNT_REPORT_UNSURE), 1);
+	bench_free(b);
+}
+
+static void a_run_longer_than_the_kernel_remembers_is_unsure(void **state)
+{
+	struct bench *b = bench_new();
+	struct arrival a = at("192.0.2.1", TRANSPORT_TCP, 443);
+	struct wire_welcome welcome = welcome_of(b, &a);
+	struct wire_manifest m;
+
+	(void)state;
+	a.now_ns = HALFOPEN_LIFE_NS;
+	m = manifest_of(b, &a, welcome.token);
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_TCP, 443)->flags, 0);
+	a.now_ns++;
+	m = manifest_of(b, &a, welcome.token);
+	assert_int_equal(wire_manifest_find(&m, TRANSPORT_TCP, 443)->flags,
+	                 MANIFEST_UNSURE);
+	bench_free(b);
+}
+
 static void a_report_brings_the_sealed_account(void **state)
 {
 	struct bench *b = bench_new();
@@ -427,6 +529,11 @@ int main(void)
 		cmocka_unit_test(the_ninth_datagram_is_not_answered),
 		cmocka_unit_test(over_udp_only_probes_are_heard),
 		cmocka_unit_test(replies_are_not_requests),
+		cmocka_unit_test(a_report_asks_for_syns_of_the_session_s_host),
+		cmocka_unit_test(
+			syns_lost_since_the_hello_leave_a_report_unsure),
+		cmocka_unit_test(
+			a_run_longer_than_the_kernel_remembers_is_unsure),
 		cmocka_unit_test(a_report_brings_the_sealed_account),
 	};
 

@@ -29,11 +29,14 @@ static struct session_view session_of(void)
 
 static struct manifest_source source_of(const struct session_view *session)
 {
+	static const struct halfopen_view nothing_waits = { .complete = true };
+
 	return (struct manifest_source){
 		.reflector = "fra1",
 		.receipt_key = receipt_key,
 		.run = run,
 		.session = session,
+		.halfopen = &nothing_waits,
 		.listening = listening,
 		.listening_count = 3,
 		.report_real_ns = 22,
@@ -69,6 +72,39 @@ static void each_listening_port_has_its_entry(void **state)
 	assert_true(addr_same_host(&entry->from, &session.other[1]));
 	assert_int_equal(entry->from.port, 5678);
 	assert_null(wire_manifest_find(&m, TRANSPORT_TCP, 80));
+}
+
+static void what_came_of_a_syn_counts_where_no_probe_was_seen(void **state)
+{
+	struct session_view session = session_of();
+	struct manifest_source source = source_of(&session);
+	struct halfopen_view half = {
+		.complete = false,
+		.waits = { 3, { { 53, 7 }, { 443, 8 }, { 25, 9 } } },
+	};
+	struct portset_entry more[] = {
+		{ { TRANSPORT_TCP, 443 }, 5 }, /* seen */
+		{ { TRANSPORT_TCP, 25 }, 4 },
+		{ { TRANSPORT_TCP, 80 }, 2 }, /* from another address */
+		{ { TRANSPORT_UDP, 53 }, 0 },
+	};
+	uint8_t bytes[WIRE_MESSAGE_MAX];
+	struct wire_manifest m;
+	struct rd r;
+
+	(void)state;
+	source.listening = more;
+	source.listening_count = 4;
+	source.halfopen = &half;
+	r = rd_of(bytes, manifest_write(&source, bytes));
+	assert_true(wire_manifest_decode(&r, &m));
+	assert_int_equal(m.entry[0].flags, MANIFEST_SEEN);
+	assert_int_equal(m.entry[0].source_port, 1234);
+	assert_int_equal(m.entry[1].flags, MANIFEST_HALF_OPEN);
+	assert_int_equal(m.entry[1].source_port, 9);
+	assert_int_equal(m.entry[2].flags,
+	                 MANIFEST_OTHER_ADDRESS | MANIFEST_UNSURE);
+	assert_int_equal(m.entry[3].flags, 0);
 }
 
 static void one_changed_bit_breaks_the_seal(void **state)
@@ -117,6 +153,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_listening_port_has_its_entry),
+		cmocka_unit_test(
+			what_came_of_a_syn_counts_where_no_probe_was_seen),
 		cmocka_unit_test(one_changed_bit_breaks_the_seal),
 		cmocka_unit_test(the_longest_manifest_fits_a_message),
 	};
