@@ -2,12 +2,16 @@
 /*
  * The phases of a run, each ending in a callback that begins the next:
  *
+ *                         +-- second chance --+
+ *                         v                   |
  *  hello --> controls --> probes --> controls --> report --> done
  *    |                                                        ^
  *    +-- no reflector: the record is void --------------------+
  *
  * Controls are judged by transport: one that fails voids that transport.
- * Probes of a transport that is void already are not made.
+ * Probes of a transport that is void already are not made.  A line that was
+ * dead for a moment gets a second chance: what is doubtful (sweep.h) is probed
+ * again, once, and the controls as well; what fails then is void.
  */
 #include "agent/run.h"
 
@@ -30,6 +34,10 @@ enum {
 	REPORT_ROUNDS_SERVICE = 3,
 };
 
+/* For the line to recover in. */
+#define PAUSE_CHECK_NS   (2 * CLOCK_S)
+#define PAUSE_SERVICE_NS (20 * CLOCK_S)
+
 struct control {
 	struct sweep_target port;
 	bool failed;
@@ -48,6 +56,12 @@ struct run {
 	struct sweep_target target[PLAN_PROBES_MAX];
 	uint16_t index_of[PLAN_PROBES_MAX]; /* target to control or probe */
 	int target_count;
+	struct sweep_target doubt[PLAN_PROBES_MAX]; /* to be probed again */
+	uint16_t doubt_index[PLAN_PROBES_MAX];      /* doubt to probe */
+	int doubt_count;
+	bool control_failed; /* after the probes, the first time */
+	bool second_chance;  /* was taken */
+	struct timer pause;
 	struct run_progress progress;
 	struct run_extra extra;
 	struct record *record; /* ours until on_done */
@@ -172,7 +186,9 @@ static void ask_report(struct run *r)
 
 /* ---- sweeps ------------------------------------------------------------- */
 
-static void start_sweep(struct run *r,
+enum watch_path { UNWATCHED, WATCHED };
+
+static void start_sweep(struct run *r, enum watch_path watch,
                         void (*on_result)(void *ctx, int index,
                                           const struct sweep_result *result),
                         void (*on_done)(void *ctx))
@@ -186,6 +202,9 @@ static void start_sweep(struct run *r,
 		.ctx = r,
 	};
 
+	for (int i = 0; i < CONTROL_COUNT && watch == WATCHED; i++)
+		o.control[r->control[i].port.transport] =
+			r->control[i].port.port; /* one that was drawn */
 	sweep_free(r->sweep);
 	r->sweep = sweep_start(&o);
 }
@@ -205,6 +224,8 @@ static bool is_listed(const struct run *r, struct sweep_target port)
 			return true;
 	return false;
 }
+
+static void take_second_chance(struct run *r);
 
 /* ---- controls ----------------------------------------------------------- */
 
@@ -228,13 +249,22 @@ static void on_control_after(void *ctx, int index,
 {
 	struct run *r = ctx;
 
-	if (result->finding.outcome != OUTCOME_OPEN)
+	if (result->finding.outcome == OUTCOME_OPEN)
+		return;
+	if (r->second_chance)
 		fail_control(r, r->index_of[index], VOID_CONTROL_AFTER);
+	else
+		r->control_failed = true;
 }
 
 static void on_controls_after(void *ctx)
 {
-	ask_report(ctx);
+	struct run *r = ctx;
+
+	if (!r->second_chance && (r->control_failed || r->doubt_count > 0))
+		take_second_chance(r);
+	else
+		ask_report(r);
 }
 
 static void on_control_before(void *ctx, int index,
@@ -294,8 +324,16 @@ static void on_probe(void *ctx, int index, const struct sweep_result *result)
 {
 	struct run *r = ctx;
 
+	if (result->doubtful && !r->second_chance) {
+		r->doubt[r->doubt_count] = r->target[index];
+		r->doubt_index[r->doubt_count++] = r->index_of[index];
+		return;
+	}
 	logbook_result(r->record, r->index_of[index], &result->finding,
 	               result->attempts);
+	if (result->doubtful)
+		logbook_void(r->record, r->target[index].transport,
+		             VOID_CONTROL_AFTER);
 	r->progress.done++;
 	if (result->finding.outcome == OUTCOME_OPEN)
 		r->progress.open++;
@@ -310,7 +348,30 @@ static void on_probes(void *ctx)
 
 	begin_phase(r, "controls");
 	add_controls(r);
-	start_sweep(r, on_control_after, on_controls_after);
+	start_sweep(r, UNWATCHED, on_control_after, on_controls_after);
+}
+
+static void on_pause_over(struct timer *t, int64_t now_ns)
+{
+	struct run *r = LOOP_CONTAINER(t, struct run, pause);
+
+	(void)now_ns;
+	r->target_count = 0;
+	for (int i = 0; i < r->doubt_count; i++)
+		add_target(r, r->doubt[i], r->doubt_index[i]);
+	begin_phase(r, "probes");
+	start_sweep(r, WATCHED, on_probe, on_probes);
+}
+
+static void take_second_chance(struct run *r)
+{
+	int64_t pause_ns =
+		r->o.pace == RUN_PACE_CHECK ? PAUSE_CHECK_NS : PAUSE_SERVICE_NS;
+
+	r->second_chance = true;
+	if (!r->control_failed) /* the line is well already */
+		pause_ns = 0;
+	loop_arm(r->loop, &r->pause, loop_now(r->loop) + pause_ns);
 }
 
 static void on_controls_before(void *ctx)
@@ -324,7 +385,7 @@ static void on_controls_before(void *ctx)
 	shuffle_targets(r);
 	r->progress.total = r->target_count;
 	begin_phase(r, "probes");
-	start_sweep(r, on_probe, on_probes);
+	start_sweep(r, WATCHED, on_probe, on_probes);
 }
 
 /* ---- hello -------------------------------------------------------------- */
@@ -396,7 +457,7 @@ static void on_hello(struct hunt *h, bool ok)
 			fail_control(r, i, VOID_CONTROL_BEFORE);
 	begin_phase(r, "controls");
 	add_controls(r);
-	start_sweep(r, on_control_before, on_controls_before);
+	start_sweep(r, UNWATCHED, on_control_before, on_controls_before);
 }
 
 static void say_hello(struct run *r)
@@ -446,6 +507,7 @@ struct run *run_start(struct loop *l, const struct run_options *o,
 	r->setting.reflector = *to;
 	r->setting.pace = o->pace;
 	memcpy(r->setting.run, r->record->run, sizeof(r->setting.run));
+	r->pause.fire = on_pause_over;
 	r->progress.phase = "hello";
 	say_hello(r);
 	return r;
@@ -455,6 +517,7 @@ void run_free(struct run *r)
 {
 	if (!r)
 		return;
+	loop_disarm(r->loop, &r->pause);
 	hunt_stop(&r->hunt);
 	sweep_free(r->sweep);
 	free(r->record);

@@ -67,6 +67,8 @@ static void start_attempt(struct trial *t, int64_t now_ns)
 	t->next_ns = INT64_MAX;
 	if (t->ladder.overlap && i < JUDGE_ATTEMPTS - 1)
 		t->next_ns = now_ns + t->ladder.gap_ns[i];
+	if (t->on_last && i == JUDGE_ATTEMPTS - 1)
+		t->on_last(t);
 }
 
 static bool is_over(const struct attempt *a)

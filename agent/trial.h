@@ -33,6 +33,8 @@ struct trial {
 	bool live;
 	int index; /* the caller's */
 	void *ctx; /* the caller's */
+	/* May be NULL.  The last attempt has just been made, at loop_now. */
+	void (*on_last)(struct trial *t);
 	void (*on_done)(struct trial *t, const struct finding *f);
 };
 

@@ -398,7 +398,7 @@ const char *words_void(enum void_reason reason)
 	case VOID_CONTROL_BEFORE:
 		return "a control port failed before the probes";
 	case VOID_CONTROL_AFTER:
-		return "a control port failed after the probes";
+		return "a control port failed during or after the probes";
 	case VOID_NO_MANIFEST:
 		return "the reflector could not be asked what it saw";
 	case VOID_SOURCE_CHANGED:

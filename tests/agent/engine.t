@@ -10,6 +10,7 @@ namespaces; the engine itself runs as nobody without capabilities.
 import base64
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -319,7 +320,7 @@ def await_probe(lab):
     while time.monotonic() < end:
         done = lab.inside(lab.router, "nft", "list", "ruleset",
                           capture_output=True)
-        if "counter packets 0" not in done.stdout:
+        if re.search("counter packets [1-9]", done.stdout):
             return
         time.sleep(0.02)
 
@@ -387,6 +388,51 @@ def most_blocked(lab):
     same(wrong, {}, f"all {len(probes)} probes come out right")
 
 
+def outage(lab):
+    """The path is dead for two seconds while the probes are under way."""
+    probes = whole_catalogue()
+    blocked = ("tcp dport {25, 445} counter drop; "
+               "udp dport {69, 161} counter drop")
+    truth = {("tcp", 25), ("tcp", 445), ("udp", 69), ("udp", 161)}
+
+    def silent():
+        lab.rules(lab.router, forward("drop"))
+        time.sleep(2)
+        lab.rules(lab.router, forward(blocked))
+
+    def refusing():
+        lab.rules(lab.router, forward("reject with icmpx no-route"))
+        time.sleep(2)
+        lab.rules(lab.router, forward(blocked))
+
+    def unplugged():
+        lab.inside(lab.home, "ip", "link", "set", "pah0", "down")
+        time.sleep(2)
+        lab.inside(lab.home, "ip", "link", "set", "pah0", "up")
+        lab.inside(lab.home, "ip", "route", "add", "default", "via", ROUTER4)
+
+    for break_it, name in ((silent, "swallows everything"),
+                           (refusing, "answers that there is no route"),
+                           (unplugged, "is unplugged here")):
+        for pause in (0, 0.4):
+            lab.rules(lab.router, forward(blocked))
+            child = lab.engine(lab.plan(probes))
+            await_probe(lab)
+            time.sleep(pause)
+            break_it()
+            out, err = child.communicate()
+            ok(child.returncode == 0, f"a path that {name}: the run ends", err)
+            run = json.loads(out)["runs"][0]
+            wrong = {k: v for k, v in outcomes(run).items()
+                     if v[0] not in ("open", "untested") and k not in truth
+                     and not run["void"][k[0]]}
+            same(wrong, {}, f"a path that {name} for 2 s blocks nothing")
+            same(run["void"], {"tcp": None, "udp": None},
+                 "and it is measured all the same")
+            found = {k for k in truth if outcomes(run)[k][0] != "open"}
+            same(found, truth, "what is blocked is not called open")
+
+
 def no_ipv6(lab):
     lab.inside(lab.home, "ip", "-6", "addr", "flush", "scope", "global")
     check = lab.check(lab.plan(FEW), families="46")
@@ -421,10 +467,13 @@ def main():
         shutil.copy(f"{BUILD}/tests/agent/engine_run", lab.path("engine_run"))
         lab.start_strangers()
         lab.start_reflector(without="tcp/111")
+        chosen = set(sys.argv[1:])
         for scenario in (every_way, udp_dead, https_dead, all_dead, portal,
                          other_source, report_dead, cancelled, service,
-                         most_blocked, no_ipv6, far_away, killed,
+                         most_blocked, no_ipv6, outage, far_away, killed,
                          not_there):
+            if chosen and scenario.__name__ not in chosen:
+                continue
             print(f"# {scenario.__name__}")
             lab.rules(lab.router, "")
             scenario(lab)
