@@ -162,7 +162,10 @@ fuzz: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%) ## search for inputs that break a decoder (
 
 # ---- the two commands of the README ----------------------------------------
 
-demo: deps all ## run the demo world and print which ISPs block which ports
+# Compilers and libraries may have come only with deps: what make learnt from
+# them before is stale, so another make builds.
+demo: deps ## run the demo world and print which ISPs block which ports
+	$(MAKE) all
 	tests/lab/lab demo
 
 demo-clean: ## remove everything that the demo left
@@ -179,7 +182,8 @@ test: deps ## run every test (needs root: network namespaces, PostgreSQL)
 check: unit ## run the quick tests: no root, no network, no database
 	tests/run $(UNIT)
 
-bench: deps all tests-bin ## measure speed and size as ratios of one run
+bench: deps ## measure speed and size as ratios of one run
+	$(MAKE) all tests-bin
 	BUILD=$(BUILD) tests/bench/bench
 
 lint: ## check formatting, static analysis, shell scripts
