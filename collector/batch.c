@@ -10,15 +10,18 @@
  *
  * An array is: dimensions, has nulls, type; for each dimension its size and
  * lowest index; then length and value of each element.
+ *
+ * After a row comes what is about it: fields of the same form.
  */
 #include "collector/batch.h"
 
 #include "collector/evidence.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include <assert.h>
 
 enum {
-	FIELDS = 33,
+	FIELDS = 30,
 	REFLECTOR_AT = 6,
 	SOURCE_AT = 12,
 	INT2_OID = 21,
@@ -28,14 +31,18 @@ enum {
 	JSONB_VERSION = 1,
 	PREFIX_BITS4 = 24,
 	PREFIX_BITS6 = 48,
-	/* All but evidence: fixed columns, texts, nine arrays. */
-	FIXED_BYTES_MAX = 1024 + 9 * 20,
+	/* All but evidence: fixed columns, texts, nine arrays, what is about. */
+	FIXED_BYTES_MAX = 2048 + 9 * 20,
 	PROBE_BYTES = 7 * 6 + 2 * 8,
 	FIRST_ROOM_BYTES = 65536,
 };
 
-/* 2000-01-01, where PostgreSQL's time begins, in microseconds since 1970. */
-#define PG_EPOCH_US INT64_C(946684800000000)
+/* 2000-01-01, where PostgreSQL's time begins, as counted from 1970. */
+#define PG_EPOCH_US   INT64_C(946684800000000)
+#define PG_EPOCH_DAYS 10957
+
+/* The last field about a run, which is left out where two are compared. */
+#define RECEIVED_BYTES (4 + 8)
 
 const char batch_columns[] =
 	"reflector_id, geo_source_id, agent_id, started, run_id, received, "
@@ -43,7 +50,7 @@ const char batch_columns[] =
 	"void_udp, clock_offset_ms, duration_ms, agent_version, "
 	"probe_direction, probe_transport, probe_port, probe_outcome, "
 	"probe_rtt_us, probe_attempts, probe_hop, probe_seen, probe_place, "
-	"evidence, platform, arch, asn_name, path";
+	"evidence, path";
 
 const uint8_t batch_header[BATCH_HEADER_BYTES] = {
 	'P', 'G', 'C', 'O', 'P', 'Y', '\n', 0xff, '\r', '\n',
@@ -285,14 +292,26 @@ static void put_head(struct wr *w, const struct batch_run *run)
 	put_text(w, r->version);
 }
 
-static void put_tail(struct wr *w, const struct batch_run *run,
-                     const char *evidence)
+static void put_tail(struct wr *w, const char *evidence)
 {
 	put_evidence(w, evidence);
-	put_text(w, run->record->platform);
-	put_text(w, run->record->arch);
-	put_text(w, run->place->asn_name);
 	put_null(w); /* path: nothing locates yet */
+}
+
+/* As in enum batch_about. */
+static void put_about(struct wr *w, const struct batch_run *run)
+{
+	const struct record *r = run->record;
+	int64_t day = r->started_ns / CLOCK_DAY - PG_EPOCH_DAYS;
+
+	put_int4(w, (int32_t)day);
+	put_id(w, run->agent_id);
+	put_text(w, r->version);
+	put_text(w, r->platform);
+	put_text(w, r->arch);
+	put_int8(w, run->place->asn);
+	put_text(w, run->place->asn_name);
+	put_int8(w, pg_time(run->received_ns));
 }
 
 static void make_key(uint8_t key[BATCH_KEY_BYTES], const struct batch_run *run)
@@ -324,6 +343,7 @@ void batch_add(struct batch *b, const struct batch_run *run)
 	              PROBE_BYTES * (size_t)run->record->probe_count +
 	              (evidence ? strlen(evidence) : 0);
 	struct batch_row *row = &b->row[b->count];
+	size_t n_bytes;
 	struct wr w;
 
 	assert(!batch_is_full(b) && most <= BATCH_ROW_MAX);
@@ -331,13 +351,16 @@ void batch_add(struct batch *b, const struct batch_run *run)
 	w = wr_of(b->bytes + b->n_bytes, most);
 	put_head(&w, run);
 	put_arrays(&w, run);
-	put_tail(&w, run, evidence);
-	assert(!w.bad);
+	put_tail(&w, evidence);
 	free(evidence);
+	n_bytes = wr_len(&w);
+	put_about(&w, run);
+	assert(!w.bad);
 	*row = (struct batch_row){
 		.reflector = run->reflector,
 		.offset = b->n_bytes,
-		.n_bytes = (uint32_t)wr_len(&w),
+		.n_bytes = (uint32_t)n_bytes,
+		.about_bytes = (uint32_t)(wr_len(&w) - n_bytes),
 	};
 	make_key(row->key, run);
 	memcpy(row->peer, run->peer, BATCH_PEER_BYTES);
@@ -404,25 +427,25 @@ bool batch_is_twin(const struct batch *b, size_t i)
 	              BATCH_KEY_BYTES) == 0;
 }
 
-struct batch_row *batch_find(const struct batch *b,
-                             const uint8_t key[BATCH_KEY_BYTES])
+bool batch_is_pending(const struct batch *b, size_t i)
 {
-	size_t low = 0;
-	size_t high = b->count;
+	return b->row[b->order[i]].result == ROW_PENDING &&
+	       !batch_is_twin(b, i);
+}
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct batch_row *row = &b->row[b->order[middle]];
+struct rd batch_about(const struct batch *b, const struct batch_row *row)
+{
+	return rd_of(b->bytes + row->offset + row->n_bytes, row->about_bytes);
+}
 
-		if (memcmp(row->key, key, BATCH_KEY_BYTES) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == b->count ||
-	    memcmp(b->row[b->order[low]].key, key, BATCH_KEY_BYTES) != 0)
-		return NULL;
-	return &b->row[b->order[low]];
+bool batch_same_about(const struct batch *b, const struct batch_row *x,
+                      const struct batch_row *y)
+{
+	const uint8_t *of_x = b->bytes + x->offset + x->n_bytes;
+	const uint8_t *of_y = b->bytes + y->offset + y->n_bytes;
+
+	return x->about_bytes == y->about_bytes &&
+	       memcmp(of_x, of_y, x->about_bytes - RECEIVED_BYTES) == 0;
 }
 
 void batch_patch(struct batch *b, const struct batch_row *row,

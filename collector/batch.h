@@ -22,6 +22,7 @@
 #include "collector/keys.h"
 #include "collector/validate.h"
 #include "lib/record.h"
+#include "lib/wire.h"
 
 enum {
 	BATCH_PEER_BYTES = 5, /* a ROUTER's own name for a connection */
@@ -31,8 +32,21 @@ enum {
 	BATCH_ROW_MAX = 262144,
 };
 
-/* Where "COPY run_stage (...)" must name its columns in the order of a row. */
+/* The columns of "run" in the order of a row. */
 extern const char batch_columns[];
+
+/* What "store_finish" is told of a run: its fields, in this order. */
+enum batch_about {
+	ABOUT_DAY,
+	ABOUT_AGENT,
+	ABOUT_VERSION,
+	ABOUT_PLATFORM,
+	ABOUT_ARCH,
+	ABOUT_ASN,
+	ABOUT_ASN_NAME,
+	ABOUT_RECEIVED,
+	ABOUT_FIELDS,
+};
 
 enum row_result {
 	ROW_PENDING,
@@ -47,7 +61,8 @@ struct batch_row {
 	uint8_t result;     /* enum row_result */
 	uint16_t reflector; /* index among the receipt keys plus one; 0: none */
 	uint32_t n_bytes;
-	size_t offset; /* of the encoded row in the batch's bytes */
+	uint32_t about_bytes;
+	size_t offset; /* in the batch's bytes: the row, then what is about it */
 };
 
 struct batch {
@@ -98,13 +113,22 @@ void batch_sort(struct batch *b);
 /* Is the i-th row in the order of keys the same run as the one before it? */
 bool batch_is_twin(const struct batch *b, size_t i);
 
+/*
+ * Is the i-th row in the order of keys to be stored?  It has no result yet, and
+ * a twin never is.
+ */
+bool batch_is_pending(const struct batch *b, size_t i);
+
+/* ABOUT_FIELDS fields, each a length of four bytes and a value. */
+struct rd batch_about(const struct batch *b, const struct batch_row *row);
+
+/* Do two runs agree in all of it but the time when they were received? */
+bool batch_same_about(const struct batch *b, const struct batch_row *x,
+                      const struct batch_row *y);
+
 /* Fill in the columns that only the database knows. */
 void batch_patch(struct batch *b, const struct batch_row *row,
                  int16_t reflector_id, int16_t geo_source_id);
-
-/* The row with a key, by halving; the batch must be sorted.  NULL: none. */
-struct batch_row *batch_find(const struct batch *b,
-                             const uint8_t key[BATCH_KEY_BYTES]);
 
 /* What stands before the first row of a binary COPY, and after the last. */
 enum { BATCH_HEADER_BYTES = 19, BATCH_TRAILER_BYTES = 2 };

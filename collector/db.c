@@ -23,9 +23,10 @@ enum db_fault db_fault_of(const char *sqlstate)
 		{ "08", DB_AWAY },      { "57P", DB_AWAY },
 		{ "57014", DB_BUSY },   { "40", DB_BUSY },
 		{ "53", DB_BUSY },      { "55P03", DB_BUSY },
-		{ "22", DB_DATA },      { "23", DB_DATA },
-		{ "42P01", DB_SCHEMA }, { "42883", DB_SCHEMA },
-		{ "42703", DB_SCHEMA }, { "3F", DB_SCHEMA },
+		{ "23505", DB_TAKEN },  { "23", DB_DATA },
+		{ "22", DB_DATA },      { "42P01", DB_SCHEMA },
+		{ "42883", DB_SCHEMA }, { "42703", DB_SCHEMA },
+		{ "3F", DB_SCHEMA },
 	};
 
 	if (!sqlstate || !*sqlstate)
@@ -236,6 +237,25 @@ PGresult *db_query(struct db *db, const char *sql, int count,
 	return sent(db,
 	            PQsendQueryParams(db->conn, sql, count, NULL, values, NULL,
 	                              NULL, binary),
+	            e);
+}
+
+PGresult *db_query_arrays(struct db *db, const char *sql, int count,
+                          const struct array *arrays, struct err *e)
+{
+	static const int binary[DB_ARRAYS_MAX] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	const char *values[DB_ARRAYS_MAX];
+	int lengths[DB_ARRAYS_MAX];
+
+	assert(count <= DB_ARRAYS_MAX);
+	for (int i = 0; i < count; i++) {
+		assert(arrays[i].count > 0 && arrays[i].n_bytes <= INT32_MAX);
+		values[i] = (const char *)arrays[i].bytes;
+		lengths[i] = (int)arrays[i].n_bytes;
+	}
+	return sent(db,
+	            PQsendQueryParams(db->conn, sql, count, NULL, values,
+	                              lengths, binary, 1),
 	            e);
 }
 

@@ -12,12 +12,16 @@
 #include <libpq-fe.h>
 #include <stddef.h>
 
+#include "collector/array.h"
 #include "lib/err.h"
+
+enum { DB_ARRAYS_MAX = 8 };
 
 enum db_fault {
 	DB_FINE,
 	DB_AWAY,    /* no connection, or it was lost: connect again */
 	DB_BUSY,    /* deadlock, shutdown, out of resources: try again */
+	DB_TAKEN,   /* another session has just stored such a key: 23505 */
 	DB_DATA,    /* the values sent are not acceptable: 22*, 23* */
 	DB_SCHEMA,  /* tables or functions are not there: 42P01, 42883, 3F* */
 	DB_REFUSED, /* anything else; trying the same again may not help */
@@ -48,6 +52,10 @@ void db_close(struct db *db);
 MUSTCHECK PGresult *db_query(struct db *db, const char *sql, int count,
                              const char *const *values, int binary,
                              struct err *e);
+
+/* The same with arrays for $1, $2 ..., and a result in binary form. */
+MUSTCHECK PGresult *db_query_arrays(struct db *db, const char *sql, int count,
+                                    const struct array *arrays, struct err *e);
 
 /* Run one or several statements without parameters or a result. */
 MUSTCHECK bool db_run(struct db *db, const char *sql, struct err *e);

@@ -11,6 +11,7 @@
 
 #include "collector/db.h"
 #include "collector/migrate.h"
+#include "collector/save.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/log.h"
@@ -21,8 +22,9 @@
 #define PAUSE_LAST_NS  (10 * CLOCK_S)
 #define TELL_AGAIN_NS  (60 * CLOCK_S)
 
-/* Few large sends cost less than a send for each row. */
-enum { CHUNK_BYTES = 131072 };
+/* How often rows are tried again that another collector keeps storing. */
+enum { TRIES = 3 };
+#define TRY_AGAIN_NS (20 * CLOCK_MS)
 
 struct store {
 	pthread_t thread;
@@ -44,8 +46,7 @@ struct store {
 	int16_t *reflector_id;
 	uint32_t source_generation;
 	int16_t source_id;
-	uint8_t chunk[CHUNK_BYTES];
-	size_t chunk_bytes;
+	struct save *save;
 };
 
 /* ---- talking to the other thread ----------------------------------------- */
@@ -109,14 +110,20 @@ static bool is_stopped(const struct store *s)
 	return s->quit || poll(&fd, 1, 0) > 0;
 }
 
-static void pause_before_retry(struct store *s)
+/* Shorter when told to stop. */
+static void pause_for(const struct store *s, int64_t pause_ns)
 {
 	struct pollfd fd = { .fd = s->stop_fd, .events = POLLIN };
 
+	poll(&fd, 1, (int)(pause_ns / CLOCK_MS));
+}
+
+static void pause_before_retry(struct store *s)
+{
 	s->pause_ns = s->pause_ns == 0 ? PAUSE_FIRST_NS : s->pause_ns * 2;
 	if (s->pause_ns > PAUSE_LAST_NS)
 		s->pause_ns = PAUSE_LAST_NS;
-	poll(&fd, 1, (int)(s->pause_ns / CLOCK_MS));
+	pause_for(s, s->pause_ns);
 }
 
 static void disconnect(struct store *s)
@@ -173,9 +180,7 @@ static bool connect_database(struct store *s, struct err *e)
 	s->source_generation = 0;
 	s->source_id = 0;
 	s->refusal_told = false;
-	s->connected = check_schema(s, e) &&
-	               db_run(&s->db, "select periplus.stage_create()", e) &&
-	               learn_reflectors(s, e);
+	s->connected = check_schema(s, e) && learn_reflectors(s, e);
 	if (!s->connected)
 		db_close(&s->db);
 	return s->connected;
@@ -199,23 +204,7 @@ static bool need_connection(struct store *s)
 	return true;
 }
 
-/* Is the i-th row, in the order of keys, still to be stored? */
-static bool is_pending(const struct batch *b, size_t i)
-{
-	return !batch_is_twin(b, i) &&
-	       b->row[b->order[i]].result == ROW_PENDING;
-}
-
-static bool any_pending(const struct batch *b, size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++) {
-		if (is_pending(b, i))
-			return true;
-	}
-	return false;
-}
-
-/* ---- one transaction ----------------------------------------------------- */
+/* ---- a batch ------------------------------------------------------------- */
 
 static bool learn_source(struct store *s, const struct geo_source *source,
                          struct err *e)
@@ -234,119 +223,18 @@ static bool learn_source(struct store *s, const struct geo_source *source,
 	return true;
 }
 
-static bool flush_chunk(struct store *s, struct err *e)
+/* Fill in what the database calls the rows' reflectors and their geo data. */
+static void patch(const struct store *s, struct batch *b)
 {
-	size_t n = s->chunk_bytes;
+	for (size_t i = 0; i < b->count; i++) {
+		const struct batch_row *row = &b->row[i];
+		int16_t reflector = 0;
 
-	s->chunk_bytes = 0;
-	return n == 0 || db_copy_put(&s->db, s->chunk, n, e);
-}
-
-static bool put(struct store *s, const void *bytes, size_t n, struct err *e)
-{
-	if (n > CHUNK_BYTES - s->chunk_bytes && !flush_chunk(s, e))
-		return false;
-	if (n > CHUNK_BYTES)
-		return db_copy_put(&s->db, bytes, n, e);
-	memcpy(s->chunk + s->chunk_bytes, bytes, n);
-	s->chunk_bytes += n;
-	return true;
-}
-
-static bool put_row(struct store *s, struct batch *b,
-                    const struct batch_row *row, struct err *e)
-{
-	int16_t reflector = 0;
-
-	if (row->reflector > 0)
-		reflector = s->reflector_id[row->reflector - 1];
-	batch_patch(b, row, reflector, s->source_id);
-	return put(s, b->bytes + row->offset, row->n_bytes, e);
-}
-
-static bool copy_rows(struct store *s, struct batch *b, size_t from, size_t to,
-                      struct err *e)
-{
-	char sql[1024];
-	int n = snprintf(sql, sizeof(sql),
-	                 "begin; copy run_stage (%s) from stdin "
-	                 "(format binary)",
-	                 batch_columns);
-
-	assert(n > 0 && (size_t)n < sizeof(sql));
-	(void)n;
-	s->chunk_bytes = 0;
-	if (!db_copy_begin(&s->db, sql, e) ||
-	    !put(s, batch_header, BATCH_HEADER_BYTES, e))
-		return false;
-	for (size_t i = from; i < to; i++) {
-		if (is_pending(b, i) && !put_row(s, b, &b->row[b->order[i]], e))
-			return false;
+		if (row->reflector > 0)
+			reflector = s->reflector_id[row->reflector - 1];
+		batch_patch(b, row, reflector, s->source_id);
 	}
-	return put(s, batch_trailer, BATCH_TRAILER_BYTES, e) &&
-	       flush_chunk(s, e) && db_copy_end(&s->db, e);
 }
-
-/* Take a row's result from a row of store_batch's: key, stored. */
-static void take_result(struct batch *b, const PGresult *result, int i)
-{
-	uint8_t key[BATCH_KEY_BYTES];
-	struct wr w = wr_of(key, sizeof(key));
-	struct batch_row *row;
-
-	for (int column = 0; column < 3; column++)
-		wr_bytes(&w, PQgetvalue(result, i, column),
-		         (size_t)PQgetlength(result, i, column));
-	row = wr_len(&w) == sizeof(key) ? batch_find(b, key) : NULL;
-	if (!row)
-		return;
-	if (PQgetvalue(result, i, 3)[0])
-		row->result = ROW_STORED;
-	else
-		row->result = ROW_DUPLICATE;
-}
-
-static bool commit(struct store *s, struct err *e)
-{
-	PGresult *result = db_query(&s->db, "commit", 0, NULL, 0, e);
-	bool ok;
-
-	if (!result)
-		return false;
-	ok = strcmp(PQcmdStatus(result), "COMMIT") == 0;
-	PQclear(result);
-	if (ok)
-		return true;
-	s->db.fault = DB_REFUSED;
-	return err_set(e, 0, "database: the transaction was rolled back");
-}
-
-static bool try_rows(struct store *s, struct batch *b, size_t from, size_t to,
-                     struct err *e)
-{
-	PGresult *result;
-	bool ok;
-
-	if (!copy_rows(s, b, from, to, e))
-		return false;
-	result = db_query(&s->db,
-	                  "select agent_id, started, run_id, stored "
-	                  "from periplus.store_batch()",
-	                  0, NULL, 1, e);
-	if (!result)
-		return false;
-	ok = commit(s, e);
-	for (int i = 0; ok && i < PQntuples(result); i++)
-		take_result(b, result, i);
-	PQclear(result);
-	if (!ok || !any_pending(b, from, to))
-		return ok;
-	s->db.fault = DB_REFUSED;
-	return err_set(e, 0,
-	               "database: store_batch() did not report every run");
-}
-
-/* ---- a batch ------------------------------------------------------------- */
 
 static void refuse_row(struct store *s, struct batch_row *row,
                        const struct err *e)
@@ -360,6 +248,30 @@ static void refuse_row(struct store *s, struct batch_row *row,
 }
 
 /*
+ * Save rows from..to.  When the database says that one of them is there after
+ * all, another collector has just stored it: asked again, it is known.
+ */
+static bool try_rows(struct store *s, struct batch *b, size_t from, size_t to,
+                     struct err *e)
+{
+	struct err ignored;
+
+	for (int i = 1; !save_rows(s->save, &s->db, b, from, to, e); i++) {
+		enum db_fault fault = s->db.fault;
+
+		if (fault != DB_TAKEN && fault != DB_DATA)
+			return false;
+		if (!db_run(&s->db, "rollback", &ignored))
+			return false;
+		s->db.fault = DB_DATA;
+		if (fault == DB_DATA || i == TRIES)
+			return false;
+		pause_for(s, TRY_AGAIN_NS);
+	}
+	return true;
+}
+
+/*
  * Store rows from..to, in halves when one of them is not acceptable; those
  * that have a result already are done.  The depth is that of a halving: 15.
  */
@@ -367,15 +279,10 @@ static bool store_rows(struct store *s, struct batch *b, size_t from, size_t to,
                        struct err *e)
 {
 	size_t middle = from + (to - from) / 2;
-	struct err ignored;
 
-	if (!any_pending(b, from, to))
-		return true;
 	if (try_rows(s, b, from, to, e))
 		return true;
 	if (s->db.fault != DB_DATA)
-		return false;
-	if (!db_run(&s->db, "rollback", &ignored))
 		return false;
 	if (to - from == 1) {
 		refuse_row(s, &b->row[b->order[from]], e);
@@ -411,14 +318,21 @@ static void settle_twins(struct batch *b)
 	}
 }
 
+static bool store_once(struct store *s, struct batch *b, struct err *e)
+{
+	if (!learn_source(s, &b->source, e))
+		return false;
+	patch(s, b);
+	return store_rows(s, b, 0, b->count, e);
+}
+
 static void store_batch(struct store *s, struct batch *b)
 {
 	struct err e;
 
 	batch_sort(b);
 	while (need_connection(s)) {
-		if (learn_source(s, &b->source, &e) &&
-		    store_rows(s, b, 0, b->count, &e)) {
+		if (store_once(s, b, &e)) {
 			tell_back(s);
 			break;
 		}
@@ -474,6 +388,7 @@ static void release(struct store *s)
 	if (s->stop_fd >= 0)
 		close(s->stop_fd);
 	free(s->reflector_id);
+	save_free(s->save);
 	free(s);
 }
 
@@ -487,6 +402,7 @@ struct store *store_start(void *context, const char *conninfo,
 	s->conninfo = conninfo;
 	s->receipts = receipts;
 	s->reflector_id = mem_array(receipts->count, sizeof(*s->reflector_id));
+	s->save = save_new();
 	if (!open_sockets(s, context, e))
 		goto fail;
 	rc = pthread_create(&s->thread, NULL, run, s);

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- How the collector stores runs: COPY into a stage, then one function.
+-- How the collector stores runs: it asks which of them are known, copies the
+-- others into "run" and says whose they were, in one transaction.
 --
--- The functions run as the owner, so that the collector's role needs no right
--- to read or change a table.
+-- The functions run as the owner: beside inserting runs, the collector's role
+-- needs no right to read or change a table.
 
 set local search_path = pg_catalog, pg_temp;
 set local role periplus_owner;
@@ -19,53 +20,38 @@ comment on table periplus.run_mark is
 comment on column periplus.run_mark.day is 'UTC day on which runs started.';
 comment on column periplus.run_mark.agents is 'The agents that made them.';
 
-create function periplus.stage_create() returns void
+-- The arrays have no statistics, so the planner is told what it cannot know:
+-- a few keys are looked up in a table that may be large.
+create function periplus.known_runs(
+	agents uuid[], starts timestamptz[], runs uuid[])
+returns setof integer
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+	select k.position::integer
+	from unnest(agents, starts, runs) with ordinality
+		as k (agent_id, started, run_id, position)
+	where exists (select from periplus.run as r
+		where r.agent_id = k.agent_id and r.started = k.started
+		and r.run_id = k.run_id)
+$$;
+comment on function periplus.known_runs(uuid[], timestamptz[], uuid[]) is
+	'Which of these runs are stored already: their positions, from 1. The '
+	'arrays hold the three parts of each run''s key.';
+
+-- Lookups grow slowly: most batches change nothing but the marks.  Agents and
+-- providers go in by key, so that two collectors wait for each other and do
+-- not deadlock.  Of two entries for an agent the later in the arrays is right.
+create function periplus.store_finish(
+	days date[], agents uuid[], versions text[], platforms text[],
+	archs text[], asns bigint[], asn_names text[], receipts timestamptz[])
+returns void
 language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set client_min_messages = warning
-as $$
-begin
-	create temporary table run_stage (
-		like periplus.run including compression,
-		platform text not null,
-		arch text not null,
-		asn_name text not null
-	) on commit delete rows;
-	-- COPY needs no more.  No other session can reach it.
-	grant insert on pg_temp.run_stage to public;
-end
-$$;
-comment on function periplus.stage_create() is
-	'Make the temporary table run_stage of this session: the columns of run, '
-	'then platform, arch and asn_name. It is emptied at each commit.';
-
--- The stage is looked up in the session's own temporary schema, where a role
--- could plant a table or view of its own: only the owner's is taken.
-create function periplus.stage_check() returns void
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-	if not exists (
-		select from pg_class as c
-		where c.oid = to_regclass('pg_temp.run_stage')
-		and c.relkind = 'r'
-		and c.relowner = (select r.oid from pg_roles as r
-			where r.rolname = current_user))
-	then
-		raise exception 'there is no stage: call periplus.stage_create()'
-			using errcode = '55000';
-	end if;
-end
-$$;
-comment on function periplus.stage_check() is
-	'Fail unless this session has a stage made by stage_create.';
-
--- Lookups grow slowly: most batches change nothing here.  The stage has no
--- statistics and the plan is kept for the session, so the planner is told
--- what it cannot know: a few keys are looked up in tables that may be large.
-create function periplus.store_lookups() returns void
-language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
@@ -76,96 +62,43 @@ begin
 	insert into periplus.agent as a
 		(agent_id, first_seen, version, platform, arch)
 	select distinct on (s.agent_id)
-		s.agent_id, s.received, s.agent_version, s.platform, s.arch
-	from pg_temp.run_stage as s
+		s.agent_id, s.received, s.version, s.platform, s.arch
+	from unnest(agents, receipts, versions, platforms, archs)
+		with ordinality as s
+		(agent_id, received, version, platform, arch, position)
 	left join periplus.agent as known on known.agent_id = s.agent_id
 	where known.agent_id is null
 	or (known.version, known.platform, known.arch)
-		is distinct from (s.agent_version, s.platform, s.arch)
-	order by s.agent_id, s.started desc
+		is distinct from (s.version, s.platform, s.arch)
+	order by s.agent_id, s.position desc
 	on conflict (agent_id) do update set
 		version = excluded.version,
 		platform = excluded.platform,
 		arch = excluded.arch;
 
 	insert into periplus.asn as a (asn, name, updated)
-	select distinct on (s.asn) s.asn, s.asn_name, s.received
-	from pg_temp.run_stage as s
+	select distinct on (s.asn) s.asn, s.name, s.received
+	from unnest(asns, asn_names, receipts) as s (asn, name, received)
 	left join periplus.asn as known on known.asn = s.asn
 	where s.asn > 0
-	and (known.asn is null
-		or (s.asn_name <> '' and s.asn_name <> known.name))
-	order by s.asn, s.asn_name = '', s.received desc, s.asn_name
+	and (known.asn is null or (s.name <> '' and s.name <> known.name))
+	order by s.asn, s.name = '', s.received desc, s.name
 	on conflict (asn) do update set
 		name = excluded.name,
 		updated = excluded.updated
 	where excluded.name not in ('', a.name);
-end
-$$;
-comment on function periplus.store_lookups() is
-	'Add the agents and providers of the stage, or change their names.';
 
--- Rows go in by key, so that two collectors given the same runs wait for each
--- other and do not deadlock.  Without nested loops a plan made for a first
--- batch of one run stays good for the next of thousands.
-create function periplus.store_batch()
-returns table (
-	agent_id uuid,
-	started timestamptz,
-	run_id uuid,
-	stored boolean
-)
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set work_mem = '64MB'
-set enable_nestloop = off
-set jit = off
-as $$
-begin
-	perform periplus.stage_check();
-	perform periplus.store_lookups();
-	return query
-	with fresh as (
-		insert into periplus.run as r (agent_id, started, run_id, received,
-			asn, country, line, prefix, family, reflector_id, plan, classes,
-			status, void_tcp, void_udp, clock_offset_ms, duration_ms,
-			agent_version, geo_source_id, probe_direction, probe_transport,
-			probe_port, probe_outcome, probe_rtt_us, probe_attempts,
-			probe_hop, probe_seen, probe_place, evidence, path)
-		select s.agent_id, s.started, s.run_id, s.received,
-			s.asn, s.country, s.line, s.prefix, s.family, s.reflector_id,
-			s.plan, s.classes, s.status, s.void_tcp, s.void_udp,
-			s.clock_offset_ms, s.duration_ms, s.agent_version,
-			s.geo_source_id, s.probe_direction, s.probe_transport,
-			s.probe_port, s.probe_outcome, s.probe_rtt_us,
-			s.probe_attempts, s.probe_hop, s.probe_seen, s.probe_place,
-			s.evidence, s.path
-		from pg_temp.run_stage as s
-		order by s.agent_id, s.started, s.run_id
-		on conflict do nothing
-		returning r.agent_id, r.started, r.run_id
-	), marked as (
-		insert into periplus.run_mark as m (day, agents)
-		select f.started::date, array_agg(distinct f.agent_id)
-		from fresh as f
-		group by f.started::date
-	)
-	-- A run that is twice in the stage is stored once and a duplicate once.
-	select k.agent_id, k.started, k.run_id,
-		f.run_id is not null and k.copy = 1
-	from (
-		select s.agent_id, s.started, s.run_id, row_number() over (
-			partition by s.agent_id, s.started, s.run_id) as copy
-		from pg_temp.run_stage as s
-	) as k
-	left join fresh as f on f.agent_id = k.agent_id
-		and f.started = k.started and f.run_id = k.run_id;
+	insert into periplus.run_mark (day, agents)
+	select s.day, array_agg(distinct s.agent_id)
+	from unnest(days, agents) as s (day, agent_id)
+	group by s.day;
 end
 $$;
-comment on function periplus.store_batch() is
-	'Store the runs of the stage and say of each whether it was new; a run '
-	'that is known already is left alone.';
+comment on function periplus.store_finish(date[], uuid[], text[], text[],
+	text[], bigint[], text[], timestamptz[]) is
+	'Mark new runs for the aggregation and bring their agents and providers '
+	'up to date, in the transaction that stores them. Runs that agree in all '
+	'but the time when they were received need one entry in the arrays.';
 
 create function periplus.reflector_id(name text) returns smallint
 language plpgsql security definer

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who may do what.  Nobody but the owner touches a table that tells lines
--- apart; everyone else calls functions or reads what may be published.
+-- Who may do what.  Nobody but the owner reads a table that tells lines apart;
+-- everyone else calls functions or reads what may be published, and collectors
+-- add runs.
 --
 -- Later migrations must grant for what they add: functions are born callable
 -- by everybody, which a test forbids.
@@ -15,9 +16,11 @@ grant usage on schema periplus
 grant select on periplus.schema_version
 	to periplus_collector, periplus_aggregator, researcher;
 
+grant insert on periplus.run to periplus_collector;
 grant execute on function
-	periplus.stage_create(),
-	periplus.store_batch(),
+	periplus.known_runs(uuid[], timestamptz[], uuid[]),
+	periplus.store_finish(date[], uuid[], text[], text[], text[], bigint[],
+		text[], timestamptz[]),
 	periplus.reflector_id(text),
 	periplus.geo_source_id(text, text, bigint)
 	to periplus_collector;

@@ -88,7 +88,7 @@ select is_empty($$
 	where not t.tgisinternal
 	$$, 'distributed tables have no triggers');
 
--- The collector copies into the stage column by column.
+-- The collector copies into it column by column.
 select columns_are('periplus', 'run', array['agent_id', 'started', 'run_id',
 	'received', 'asn', 'country', 'line', 'prefix', 'family', 'reflector_id',
 	'plan', 'classes', 'status', 'void_tcp', 'void_udp', 'clock_offset_ms',
@@ -98,16 +98,6 @@ select columns_are('periplus', 'run', array['agent_id', 'started', 'run_id',
 	'path']);
 select col_is_pk('periplus', 'run', array['agent_id', 'started', 'run_id'],
 	'the key of a run comes whole from its agent');
-select periplus.stage_create();
-select is(
-	(select array_agg(a.attname::text order by a.attnum)
-	from pg_attribute as a
-	where a.attrelid = 'pg_temp.run_stage'::regclass and a.attnum > 0),
-	(select array_agg(a.attname::text order by a.attnum)
-	from pg_attribute as a
-	where a.attrelid = 'periplus.run'::regclass and a.attnum > 0)
-	|| array['platform', 'arch', 'asn_name'],
-	'the stage has the columns of run and three more');
 
 -- Constraints on runs.
 select throws_ok($$ select pg_temp.put(1, current_date, '[[0,25,2,7,0]]',

@@ -5,48 +5,51 @@ begin;
 select plan(28);
 \set probes '[[0,25,2,7,0],[0,443,1,0,1]]'
 
-select is(pg_temp.try_as('postgres', 'select periplus.store_batch()'), '55000',
-	'without a stage nothing is stored, with a reason');
-
 select ok(pg_temp.put(1, current_date, :'probes', run => 'a'),
 	'a new run is stored');
 select ok(not pg_temp.put(1, current_date, :'probes', run => 'a'),
-	'the same run again is a duplicate');
+	'the same run again is known');
 select is(count(*), 1::bigint, 'and is there once') from periplus.run;
 select ok(pg_temp.put(1, current_date, :'probes', run => 'b'),
 	'another run of the same agent at the same time is new');
 select ok(pg_temp.put(2, current_date, :'probes', run => 'a'),
 	'so is one of another agent with the same id');
-select is(count(*), 3::bigint, 'a duplicate leaves no mark')
+select is(count(*), 3::bigint, 'a run that is known leaves no mark')
 from periplus.run_mark;
 
--- A batch with a duplicate of what is stored and one of itself.
-insert into run_stage
-select r.*, 'linux', 'arm64', 'Renamed'
-from periplus.run as r where r.run_id = md5('a')::uuid;
-insert into run_stage
-select (jsonb_populate_record(s, jsonb_build_object(
-	'run_id', md5(v.run)::uuid, 'started', s.started + interval '1 hour',
-	'asn', v.asn, 'asn_name', v.name,
-	'agent_version', '0.2.0'))).*
-from run_stage as s
-cross join (values ('c', 64501, ''), ('c', 64501, ''), ('d', 64502, 'B'))
-	as v (run, asn, name)
-where s.agent_id = pg_temp.agent(1);
-create temporary table answer as select * from periplus.store_batch();
-select is(count(*), 5::bigint, 'every row of the stage is answered')
-from answer;
-select is(count(*) filter (where stored), 2::bigint, 'two of them as new')
-from answer;
-select is(count(*) filter (where stored), 1::bigint,
-	'of two equal rows one is stored and one a duplicate')
-from answer where run_id = md5('c')::uuid;
-select is(count(*), 5::bigint, 'and five runs are there') from periplus.run;
-delete from run_stage;
+-- Several at once.
+select is(array_agg(k order by k), '{1,3,4}', 'known runs are told by position')
+from periplus.known_runs(
+	array[pg_temp.agent(1), pg_temp.agent(2), pg_temp.agent(2),
+		pg_temp.agent(1), pg_temp.agent(1)],
+	array_fill(current_date::timestamptz, array[4])
+		|| (current_date + interval '1 microsecond'),
+	array[md5('a'), md5('b'), md5('a'), md5('b'), md5('b')]::uuid[]) as k;
+select is_empty($$ select periplus.known_runs('{}', '{}', '{}') $$,
+	'of none none is known');
+select throws_ok('insert into periplus.run select * from periplus.run',
+	'23505', null, 'who does not ask is told by the key');
 
+delete from periplus.run_mark;
+select periplus.store_finish(
+	array[current_date, current_date, current_date - 1, current_date],
+	array[pg_temp.agent(1), pg_temp.agent(1), pg_temp.agent(1),
+		pg_temp.agent(9)],
+	array['0.3.0', '0.2.0', '0.2.0', '0.1.0'],
+	array['linux', 'linux', 'linux', 'other'],
+	array['x86_64', 'x86_64', 'arm64', 'arm64'],
+	array[64500, 64501, 64502, 64502], array['Renamed', '', 'B', ''],
+	array_fill(now(), array[4])) \g /dev/null
+select is(array_agg(m.day || ' ' || cardinality(m.agents) order by m.day),
+	array[current_date - 1 || ' 1', current_date || ' 2'],
+	'each day is marked with its agents, once each')
+from periplus.run_mark as m;
 select is(a.version || ' ' || a.arch, '0.2.0 arm64',
-	'an agent''s program is that of its latest run')
+	'an agent''s program is that of its last entry')
 from periplus.agent as a where a.agent_id = pg_temp.agent(1);
+select is(a.first_seen || ' ' || a.platform, now() || ' other',
+	'an agent that was unknown is added')
+from periplus.agent as a where a.agent_id = pg_temp.agent(9);
 select is(a.name, v.name, format('provider %s is called "%s"', v.asn, v.name))
 from (values (64500, 'Renamed'), (64501, ''), (64502, 'B')) as v (asn, name)
 join periplus.asn as a on a.asn = v.asn;

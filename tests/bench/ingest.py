@@ -2,7 +2,7 @@
 """ingest - the collector beside a bare COPY of the same rows.
 
 The swarm sends runs through the real collector (CURVE, JSON, validation, geo,
-stage, commit, acknowledgement).  Then the very rows that arrived are copied
+COPY, commit, acknowledgement).  Then the very rows that arrived are copied
 out, the table is emptied, and they go in again by one binary COPY: the
 fastest that this server can take them.  PostgreSQL runs with fsync.
 """

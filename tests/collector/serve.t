@@ -7,6 +7,7 @@ exactly once, whatever is killed when.  The environment variable BUILD names
 the build directory.
 """
 import base64
+import concurrent.futures
 import contextlib
 import csv
 import io
@@ -211,17 +212,27 @@ class Agents:
             text=True, stdout=subprocess.PIPE, check=True)
         return [json.loads(line) for line in run.stdout.splitlines()]
 
-    def send_frames(self, lines, key=None, routing_id=None):
-        """Send messages, frames apart by tabs; returns the replies."""
+    def send_frames(self, lines, key=None, routing_id=None, replies=None):
+        """Send messages, frames apart by tabs; returns the replies.
+
+        Without their number, they end with a second of silence.
+        """
+        wanted = {"PEER_REPLIES": str(replies)} if replies else {}
         command = [PEER, self.collector.endpoint,
                    key or self.collector.public_key]
         run = subprocess.run(command + ([routing_id] if routing_id else []),
                              input="".join(f"{x}\n" for x in lines),
+                             env={**os.environ, **wanted},
                              text=True, stdout=subprocess.PIPE, check=True)
         return run.stdout.splitlines()
 
     def send(self, *records):
         return self.send_frames([f"RUN\t{compact(r)}" for r in records])
+
+    def send_all(self, *records):
+        """Send records of which each is answered once, whenever that is."""
+        return self.send_frames([f"RUN\t{compact(r)}" for r in records],
+                                replies=len(records))
 
 
 def compact(record):
@@ -233,6 +244,19 @@ def compact(record):
 def moment(delta):
     at = datetime.now(timezone.utc) + delta
     return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+@contextlib.contextmanager
+def one_agent(c):
+    """All that is sent comes from one key, over however many connections."""
+    c.command("keygen", key_file=f"{c.where}/agent.key")
+    with open(f"{c.where}/agent.key", encoding="ascii") as f:
+        words = f.read().split()
+    os.environ["PEER_PUBLIC"], os.environ["PEER_SECRET"] = words[1], words[3]
+    try:
+        yield
+    finally:
+        del os.environ["PEER_PUBLIC"], os.environ["PEER_SECRET"]
 
 
 # ---- what is stored ----------------------------------------------------------
@@ -292,19 +316,11 @@ def test_duplicates(t, c, agents):
     t.ok(got["duplicate"] > 50, "runs sent twice are acknowledged twice", got)
     t.equal((got["stored"], got["unanswered"], c.db.count()), (300, 0, 300),
             "and stored once")
-    # A key of its own, so that the second connection is the same agent.
-    secret = c.command("keygen", key_file=f"{c.where}/agent.key")
-    with open(f"{c.where}/agent.key", encoding="ascii") as f:
-        words = f.read().split()
-    os.environ["PEER_PUBLIC"], os.environ["PEER_SECRET"] = words[1], words[3]
-    try:
+    with one_agent(c):
         record = agents.records()[0]
         replies = agents.send(record) + agents.send(record)
-    finally:
-        del os.environ["PEER_PUBLIC"], os.environ["PEER_SECRET"]
-    t.equal((secret.returncode, replies),
-            (0, [f"ACK {record['run']} stored",
-                 f"ACK {record['run']} duplicate"]),
+    t.equal(replies, [f"ACK {record['run']} stored",
+                      f"ACK {record['run']} duplicate"],
             "a run sent again later is a duplicate")
 
 
@@ -423,6 +439,79 @@ def test_one_bad_row(t, c, agents):
             "a row that the database refuses harms no other")
     t.ok(f"NAK {records[41]['run']} database" in replies,
          "and is refused itself", replies)
+
+
+# ---- other collectors --------------------------------------------------------
+
+class Rival:
+    """A session that has stored a run and not committed yet."""
+
+    def __init__(self, db, run):
+        self.psql = subprocess.Popen(
+            ["sh", PG, "psql", db.where, "-U", "postgres", "-qAt"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.say("begin; insert into periplus.run select * from public.kept "
+                 f"where run_id = '{run}'; select pg_backend_pid();")
+        self.pid = self.psql.stdout.readline().strip()
+
+    def say(self, sql):
+        self.psql.stdin.write(sql + "\n")
+        self.psql.stdin.flush()
+
+    def commit(self):
+        self.psql.communicate("commit;\n")
+
+
+def test_rivals(t, c, agents):
+    """However often others are quicker, the rest of the batch is stored."""
+    records = agents.records(count=40, probes=5)
+    taken = [r["run"] for r in records[::7]]
+    with one_agent(c), concurrent.futures.ThreadPoolExecutor() as pool:
+        c.db.clear()
+        agents.send_all(*records)
+        c.db.rows("create table public.kept as select * from periplus.run")
+        c.db.clear()
+        rivals = {r.pid: r for r in (Rival(c.db, run) for run in taken)}
+        replies = pool.submit(agents.send_all, *records)
+        while rivals:
+            wait_until(lambda: blocking(c.db) in rivals, "the collector to "
+                       "wait for somebody else's run")
+            rivals.pop(blocking(c.db)).commit()
+    c.db.rows("drop table public.kept")
+    t.equal((sorted(r.split()[1] for r in replies.result()
+                    if r.endswith("duplicate")), c.db.count()),
+            (sorted(taken), len(records)),
+            "runs that others store meanwhile are duplicates")
+    t.equal(sum(r.endswith("stored") for r in replies.result()),
+            len(records) - len(taken), "and all others are stored")
+
+
+def blocking(db):
+    """The session that the collector's waits for, or None."""
+    rows = db.rows("select unnest(pg_blocking_pids(pid)) from "
+                   "pg_stat_activity where usename = 'periplus_collector'")
+    return rows[0][0] if rows else None
+
+
+def test_two_collectors(t, c, agents):
+    where = os.path.join(c.where, "second")
+    os.mkdir(where)
+    second = Collector(where, c.db)
+    second.command("keygen")
+    second.start()
+    c.db.clear()
+    records = agents.records(count=1000, probes=5)
+    try:
+        with one_agent(c), concurrent.futures.ThreadPoolExecutor() as pool:
+            both = [pool.submit(a.send_all, *order) for a, order in
+                    ((agents, records), (Agents(second), records[::-1]))]
+            replies = [r for x in both for r in x.result()]
+    finally:
+        second.end()
+    t.equal((sum(r.endswith("stored") for r in replies),
+             sum(r.endswith("duplicate") for r in replies), c.db.count()),
+            (1000, 1000, 1000),
+            "two collectors with the same runs store each of them once")
 
 
 # ---- too much ----------------------------------------------------------------
@@ -691,6 +780,8 @@ def main():
             test_refusals(t, c, agents)
             test_strange_messages(t, c, agents)
             test_one_bad_row(t, c, agents)
+            test_rivals(t, c, agents)
+            test_two_collectors(t, c, agents)
             test_exit_statuses(t, c)
             test_rate_limits(t, c, agents)
             test_pressure(t, c, agents)

@@ -7,16 +7,23 @@
  *
  * Each line of stdin is a message, its frames apart by tabs; replies are
  * printed a line each, as they come.  After the end of stdin it waits until
- * nothing has come for a second.  With "-" there is no CURVE.  The key of
- * the peer is made anew unless the environment has PEER_PUBLIC and
+ * nothing has come for a second; if the environment has PEER_REPLIES, until
+ * so many have come, or none for a minute.  With "-" there is no CURVE.  The
+ * key of the peer is made anew unless the environment has PEER_PUBLIC and
  * PEER_SECRET.
  */
 #include <stdint.h>
 #include <zmq.h>
 
 #include "lib/mem.h"
+#include "lib/value.h"
 
-enum { KEY_BYTES = 41, QUIET_MS = 1000, REPLY_BYTES = 1024 };
+enum {
+	KEY_BYTES = 41,
+	QUIET_MS = 1000,
+	PATIENT_QUIET_MS = 60000,
+	REPLY_BYTES = 1024,
+};
 
 static void set_keys(void *socket, const char *server_key)
 {
@@ -54,9 +61,14 @@ static void send_line(void *socket, char *line)
 static void print_replies(void *socket)
 {
 	zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
+	const char *given = getenv("PEER_REPLIES");
+	int64_t wanted = INT64_MAX;
+	int quiet_ms = QUIET_MS;
 	char text[REPLY_BYTES];
 
-	while (zmq_poll(&item, 1, QUIET_MS) > 0) {
+	if (given && value_parse_int(given, &wanted))
+		quiet_ms = PATIENT_QUIET_MS;
+	for (; wanted > 0 && zmq_poll(&item, 1, quiet_ms) > 0; wanted--) {
 		int n = zmq_recv(socket, text, sizeof(text) - 1, 0);
 
 		if (n < 0)

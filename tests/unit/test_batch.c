@@ -299,7 +299,7 @@ static void the_store_s_columns_are_filled_in_afterwards(void **state)
 	free(s);
 }
 
-static void rows_are_found_and_ordered_by_key(void **state)
+static void rows_are_ordered_by_key(void **state)
 {
 	struct fixture_random random = fixture_random_new();
 	struct sample *s = sample_new(PROBES);
@@ -318,11 +318,55 @@ static void rows_are_found_and_ordered_by_key(void **state)
 		assert_true(memcmp(b->row[b->order[i - 1]].key,
 		                   b->row[b->order[i]].key,
 		                   BATCH_KEY_BYTES) < 0);
-	for (size_t i = 0; i < b->count; i++)
-		assert_ptr_equal(batch_find(b, b->row[i].key), &b->row[i]);
-	memset(id, 0xff, sizeof(id));
-	assert_null(batch_find(b, (const uint8_t[BATCH_KEY_BYTES]){ 0xff }));
-	assert_null(batch_find(b, (const uint8_t[BATCH_KEY_BYTES]){ 0 }));
+	batch_free(b);
+	free(s);
+}
+
+static void after_a_row_stands_what_is_about_it(void **state)
+{
+	struct sample *s = sample_new(PROBES);
+	struct batch *b = batch_new(10, 4 << 20);
+	struct rd about;
+	struct rd value;
+	int32_t n;
+
+	(void)state;
+	batch_add(b, &s->run);
+	batch_add(b, &s->run);
+	about = batch_about(b, &b->row[0]);
+	value = field(&about, &n);
+	assert_int_equal(n, 4);
+	assert_int_equal(rd_u32(&value), 9822); /* 2026-11-22 less 2000-01-01 */
+	value = field(&about, &n);
+	assert_memory_equal(value.p, agent, sizeof(agent));
+	skip_fields(&about, ABOUT_ASN_NAME - ABOUT_VERSION);
+	value = field(&about, &n);
+	assert_int_equal(n, strlen(s->place.asn_name));
+	assert_memory_equal(value.p, s->place.asn_name, (size_t)n);
+	skip_fields(&about, 1);
+	assert_ptr_equal(about.p, about.end);
+	assert_ptr_equal(about.end, b->bytes + b->row[1].offset);
+	batch_free(b);
+	free(s);
+}
+
+static void runs_are_the_same_but_for_when_they_came(void **state)
+{
+	struct sample *s = sample_new(PROBES);
+	struct batch *b = batch_new(10, 4 << 20);
+
+	(void)state;
+	batch_add(b, &s->run);
+	s->run.received_ns += CLOCK_S;
+	s->record.started_ns += CLOCK_S;
+	batch_add(b, &s->run);
+	s->record.started_ns += CLOCK_DAY;
+	batch_add(b, &s->run);
+	s->place.asn_name[0] ^= 1;
+	batch_add(b, &s->run);
+	assert_true(batch_same_about(b, &b->row[0], &b->row[1]));
+	assert_false(batch_same_about(b, &b->row[1], &b->row[2]));
+	assert_false(batch_same_about(b, &b->row[2], &b->row[3]));
 	batch_free(b);
 	free(s);
 }
@@ -340,9 +384,13 @@ static void the_same_run_twice_is_a_twin(void **state)
 	s->record.run[0] ^= 1;
 	batch_add(b, &s->run);
 	batch_sort(b);
-	for (size_t i = 0; i < b->count; i++)
+	for (size_t i = 0; i < b->count; i++) {
 		twins += batch_is_twin(b, i);
+		assert_true(batch_is_twin(b, i) != batch_is_pending(b, i));
+	}
 	assert_int_equal(twins, 1);
+	b->row[b->order[0]].result = ROW_STORED;
+	assert_false(batch_is_pending(b, 0));
 	batch_free(b);
 	free(s);
 }
@@ -381,7 +429,9 @@ int main(void)
 		cmocka_unit_test(evidence_is_json_with_the_sender_s_as),
 		cmocka_unit_test(the_largest_record_fits_a_row),
 		cmocka_unit_test(the_store_s_columns_are_filled_in_afterwards),
-		cmocka_unit_test(rows_are_found_and_ordered_by_key),
+		cmocka_unit_test(rows_are_ordered_by_key),
+		cmocka_unit_test(after_a_row_stands_what_is_about_it),
+		cmocka_unit_test(runs_are_the_same_but_for_when_they_came),
 		cmocka_unit_test(the_same_run_twice_is_a_twin),
 		cmocka_unit_test(a_batch_is_full_by_rows_or_by_bytes),
 	};
