@@ -189,10 +189,20 @@ static const struct args_program program = {
 	.version = PERIPLUS_VERSION,
 	.common = common_options,
 	.commands = commands,
+	.command_optional = true,
 };
+
+static bool only_config(const struct cli *cli)
+{
+	return cli->check_config || cli->print_config || cli->help_config;
+}
 
 static bool check_usage(const struct cli *cli, struct err *e)
 {
+	if (!cli->result.command && !only_config(cli))
+		return err_set(e, 0,
+		               "no command given; see 'periplus-collector "
+		               "--help'");
 	if (cli->json && cli->csv)
 		return err_set(e, 0, "--json and --csv exclude one another");
 	if (cli->direction && strcmp(cli->direction, "out") != 0 &&
@@ -262,9 +272,12 @@ static int run_verdicts(const struct cli *cli, const struct config *c,
 int collector_cli_run(const struct cli *cli, const struct config *c,
                       struct err *e)
 {
-	const char *command = cli->result.command->name;
-	bool serve = strcmp(command, "serve") == 0;
+	const char *command = "";
+	bool serve;
 
+	if (cli->result.command)
+		command = cli->result.command->name;
+	serve = strcmp(command, "serve") == 0;
 	if (cli->print_config) {
 		conf_print(collector_config_keys, c, stdout);
 		return EXIT_DONE;

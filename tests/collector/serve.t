@@ -670,6 +670,7 @@ def one_line(run, pattern):
 def test_exit_statuses(t, c):
     away = "host=/nonexistent dbname=x"
     cases = [
+        (2, [], {}, "no command"),
         (2, ["walk"], {}, "unknown command 'walk'"),
         (2, ["verdicts", "--direction", "up"], {}, "out or in"),
         (3, ["serve"], {"batch_max_runs": 0}, "batch_max_runs"),
@@ -694,6 +695,14 @@ def test_exit_statuses(t, c):
              f"{run.returncode}\n{run.stderr}")
     t.equal(c.command("serve", "--check-config").returncode, 0,
             "--check-config: status 0 when all is well")
+    for option, pattern in (("--check-config", "^$"),
+                            ("--print-config", "listen = tcp"),
+                            ("--help-config", "batch_max_runs")):
+        run = c.command(option)
+        t.ok(run.returncode == 0 and re.search(pattern, run.stdout),
+             f"{option} needs no command", run.stdout + run.stderr)
+    t.equal(c.command("--check-config", batch_max_runs=0).returncode, 3,
+            "--check-config: status 3 when it is not")
 
 
 def test_schema_versions(t, c):

@@ -52,4 +52,10 @@ for bad in '70000	tcp' '25	sctp' '25	tcp	smtp'; do
 	is "$status $(cut -d : -f 2 "$tmp/output")" '1 2' \
 		"a bad line is refused and named: $bad"
 done
+mkdir "$tmp/tree"
+cp -r sql collector "$tmp/tree"
+cp "$tmp/bad.tsv" "$tmp/tree/sql/seed/ports.tsv"
+(cd "$tmp/tree" && sh collector/migrations.sh sql/0*.sql) >/dev/null 2>&1 &&
+	status=0 || status=$?
+is "$status" 1 'nor is it built into the collector'
 finish
