@@ -30,6 +30,7 @@ from rules import Applied
 from world import CORE4, CORE6, TRANSIT_ASN
 
 STATE = "/run/lab"
+BIN = "/run/lab-bin"
 GEO = os.path.join(ports.ROOT, "tests", "geo", "make_mmdb.pl")
 PARALLEL = 12       # homes that measure at a time
 
@@ -40,14 +41,29 @@ class MissingPrograms(Exception):
 
 def programs_in(build):
     """The paths of the programs in a build directory, by name."""
+    return _programs_below(os.path.join(os.path.abspath(build), "bin"))
+
+
+def _programs_below(directory):
     names = ("periplus", "periplus-fetch", "periplus-reflector",
              "periplus-collector")
-    found = {n: os.path.join(os.path.abspath(build), "bin", n) for n in names}
+    found = {n: os.path.join(directory, n) for n in names}
     missing = [p for p in found.values() if not os.access(p, os.X_OK)]
     if missing:
         raise MissingPrograms(f"not built: {', '.join(missing)}; run make, or "
                               "name the build directory with --build")
     return found
+
+
+def open_to_all(build):
+    """The same programs where nobody may enter, whatever lies above them.
+
+    A clone below /root would be closed to the user that the programs run as.
+    """
+    binaries = os.path.dirname(programs_in(build)["periplus"])
+    os.makedirs(BIN, exist_ok=True)
+    subprocess.run(["mount", "--bind", binaries, BIN], check=True)
+    return _programs_below(BIN)
 
 
 @dataclass
@@ -224,7 +240,7 @@ class Laboratory:
     def __init__(self, world, build, progress=None, pg_directory=None):
         self.world = world
         self.ports = ports.of_world(world)
-        self.programs = programs_in(build)
+        self.programs = open_to_all(build)
         self.say = progress or (lambda _text: None)
         self.round = 1
         self.own_pg = pg_directory is None
