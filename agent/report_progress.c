@@ -46,7 +46,7 @@ void report_progress(FILE *out, const struct run_progress *p, int run_count,
 		sum.total += p[i].total;
 		sum.failed += p[i].failed;
 	}
-	if (run_count > 0)
+	if (run_count > 0 && slowest(p, run_count)->phase)
 		sum.phase = slowest(p, run_count)->phase;
 	snprintf(text, sizeof(text), " %d/%d  %d not open  %s", sum.done,
 	         sum.total, sum.failed, sum.phase);

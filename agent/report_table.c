@@ -1,92 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ports that meet the same stand together below one sentence that says what it
+ * is; ports with the same advice have it said once.
+ */
 #include "agent/report.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 
+#include "agent/page.h"
 #include "agent/survey.h"
 #include "agent/words.h"
+#include "lib/mem.h"
 
-enum {
-	WIDTH_DEFAULT = 80,
-	WIDTH_LEAST = 40,
-	WIDTH_MOST = 100,
-	LABEL_COLUMNS = 11, /* "UDP 51413  " */
-	FAMILY_COLUMNS = 5, /* " IPv6" */
-	NAME_COLUMNS = 22,
-	NARROW = 64, /* below this the name gets no column of its own */
-};
-
-struct page {
-	FILE *out;
-	enum report_style style;
-	int width;
+/* What is told, and how. */
+struct table {
+	struct page page;
 	const struct survey *survey;
 	bool two_families;
+	int name_column; /* where the ports' names stand */
 };
-
-enum ink { INK_NONE, INK_GOOD, INK_BAD, INK_ODD, INK_FAINT, INK_STRONG };
-
-static void set_ink(const struct page *g, enum ink ink)
-{
-	static const char *const code[] = {
-		[INK_NONE] = "\033[0m",  [INK_GOOD] = "\033[32m",
-		[INK_BAD] = "\033[31m",  [INK_ODD] = "\033[33m",
-		[INK_FAINT] = "\033[2m", [INK_STRONG] = "\033[1m",
-	};
-
-	if (g->style == REPORT_COLOUR)
-		fputs(code[ink], g->out);
-}
-
-/*
- * Write words from column on, wrapped with the later lines at indent.  ink
- * colours the text up to its first colon, or all of it when there is none.
- */
-static void wrap(const struct page *g, int column, int indent, enum ink ink,
-                 const char *text)
-{
-	const char *colon = strchr(text, ':');
-	const char *p = text;
-	int at = column;
-
-	if (ink != INK_NONE)
-		set_ink(g, ink);
-	while (*p) {
-		int n = (int)strcspn(p, " ");
-
-		if (at > indent && at + n + (p > text) > g->width) {
-			fprintf(g->out, "\n%*s", indent, "");
-			at = indent;
-		} else if (p > text) {
-			fputc(' ', g->out);
-			at++;
-		}
-		fwrite(p, 1, (size_t)n, g->out);
-		at += n;
-		p += n;
-		if (ink != INK_NONE && colon && p > colon) {
-			set_ink(g, INK_NONE);
-			ink = INK_NONE;
-		}
-		p += strspn(p, " ");
-	}
-	if (ink != INK_NONE)
-		set_ink(g, INK_NONE);
-	fputc('\n', g->out);
-}
-
-__attribute__((format(printf, 3, 4))) static void
-say(const struct page *g, enum ink ink, const char *fmt, ...)
-{
-	char text[2 * WORDS_BYTES];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	wrap(g, 0, 0, ink, text);
-}
 
 /* ---- the summary -------------------------------------------------------- */
 
@@ -158,38 +91,54 @@ static void say_rest(char *text, size_t n_bytes, const struct tally *t)
 	}
 }
 
-static void summarise(const struct page *g, int family)
+static void summarise(const struct table *t, int family)
 {
-	struct tally t = tally_of(g->survey, family);
-	int open = t.count[SURVEY_OPEN];
+	struct tally n = tally_of(t->survey, family);
+	int open = n.count[SURVEY_OPEN];
 	char over[16] = "";
 	char rest[256];
 
-	if (g->two_families)
+	if (t->two_families)
 		snprintf(over, sizeof(over), " over IPv%d", family);
-	if (t.tested == 0) {
-		if (any_hello(g->survey->check, family))
-			say(g, INK_BAD, "Nothing could be decided%s.", over);
+	if (n.tested == 0) {
+		if (any_hello(t->survey->check, family))
+			page_say(&t->page, INK_BAD,
+			         "Nothing could be decided%s.", over);
 		return;
 	}
-	say_rest(rest, sizeof(rest), &t);
-	if (open == 1 && t.tested == 1)
-		say(g, INK_GOOD,
-		    "The one port that was tested is open from this line%s.",
-		    over);
-	else if (open == t.tested)
-		say(g, INK_GOOD,
-		    "All %d ports that were tested are open from this "
-		    "line%s.",
-		    open, over);
+	say_rest(rest, sizeof(rest), &n);
+	if (open == 1 && n.tested == 1)
+		page_say(
+			&t->page, INK_GOOD,
+			"The one port that was tested is open from this line%s.",
+			over);
+	else if (open == n.tested)
+		page_say(&t->page, INK_GOOD,
+		         "All %d ports that were tested are open from this "
+		         "line%s.",
+		         open, over);
 	else
-		say(g, INK_STRONG, "%d of %d ports %s open from this line%s%s.",
-		    open, t.tested, be(open), over, rest);
+		page_say(&t->page, INK_STRONG,
+		         "%d of %d ports %s open from this line%s%s.", open,
+		         n.tested, be(open), over, rest);
 }
 
 /* ---- the ports ---------------------------------------------------------- */
 
-static enum ink ink_of(enum survey_result result)
+enum {
+	LABEL_INDENT = 2,
+	LABEL_COLUMNS = 11, /* "UDP 51413  " */
+	FAMILY_COLUMNS = 5, /* " IPv6" */
+};
+
+/* A port of one family, or of both where they meet the same. */
+struct row {
+	const struct survey_port *port;
+	const char *family; /* "" for both, or where there is only one */
+	bool told;
+};
+
+static enum page_ink ink_of(enum survey_result result)
 {
 	switch (result) {
 	case SURVEY_BLOCKED:
@@ -215,77 +164,99 @@ static bool same_port(const struct survey_port *a, const struct survey_port *b)
 	       a->port == b->port;
 }
 
-/* As much of a name as fits, cut between words. */
-static int name_bytes(const char *name, int most)
+/* Room for as many rows as the survey has ports. */
+static int collect_rows(const struct table *t, struct row *row)
 {
-	int n = (int)strlen(name);
-
-	if (n <= most)
-		return n;
-	for (n = most; n > 0 && name[n] != ' '; n--)
-		;
-	return n > 0 ? n : most;
-}
-
-static void show_port(const struct page *g, const struct survey_port *p,
-                      const char *family)
-{
-	const char *name = p->entry ? p->entry->application : "";
-	int label = LABEL_COLUMNS + (g->two_families ? FAMILY_COLUMNS : 0);
-	char text[2 * WORDS_BYTES];
-	char part[WORDS_BYTES];
-	int indent = 6;
-	int column;
-
-	words_port(p, part);
-	column = fprintf(g->out, "%s%s", part, family);
-	if (g->width >= NARROW) {
-		indent = label + NAME_COLUMNS;
-		column += fprintf(g->out, "%*s%.*s", label - column, "",
-		                  name_bytes(name, NAME_COLUMNS - 2), name);
-		column += fprintf(g->out, "%*s", indent - column, "");
-	} else {
-		fprintf(g->out, " %s\n%*s", name, indent, "");
-		column = indent;
-	}
-	snprintf(text, sizeof(text), "%s", words_result(p, part));
-	words_advice(g->survey, p, part);
-	if (part[0])
-		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-		         " %s", part);
-	wrap(g, column, indent, ink_of(p->result), text);
-}
-
-static const char *family_words(const struct survey_port *p)
-{
-	return p->family == 6 ? " IPv6" : " IPv4";
-}
-
-static void show_ports(const struct page *g)
-{
-	const struct survey *s = g->survey;
-	const char *category = NULL;
+	const struct survey *s = t->survey;
+	int n = 0;
 
 	for (int i = 0; i < s->port_count; i++) {
 		const struct survey_port *p = &s->port[i];
-		const char *mine = p->entry ? p->entry->category : "other";
 
 		if (!is_shown(p))
 			continue;
-		if (!category || strcmp(category, mine) != 0) {
-			fputc('\n', g->out);
-			category = mine;
-		}
-		if (!g->two_families) {
-			show_port(g, p, "");
-		} else if (i + 1 < s->port_count && same_port(p, p + 1) &&
-		           words_same(p, p + 1)) {
-			show_port(g, p, ""); /* the families side by side */
-			i++;
-		} else {
-			show_port(g, p, family_words(p));
-		}
+		row[n] = (struct row){ .port = p, .family = "" };
+		if (i + 1 < s->port_count && same_port(p, p + 1) &&
+		    words_same(p, p + 1))
+			i++; /* the families stand side by side */
+		else if (t->two_families)
+			row[n].family = p->family == 6 ? " IPv6" : " IPv4";
+		n++;
 	}
+	return n;
+}
+
+static void tell_port(const struct table *t, const struct row *row)
+{
+	const struct catalogue_entry *entry = row->port->entry;
+	char label[WORDS_BYTES];
+	int column;
+
+	words_port(row->port, label);
+	column = fprintf(t->page.out, "%*s%s%s", LABEL_INDENT, "", label,
+	                 row->family);
+	if (entry)
+		column += fprintf(t->page.out, "%*s", t->name_column - column,
+		                  "");
+	page_wrap(&t->page, column, t->name_column, INK_NONE,
+	          entry ? entry->application : "");
+}
+
+static void tell_advice(const struct table *t, const char *advice)
+{
+	if (advice[0] == '\0')
+		return;
+	fprintf(t->page.out, "%*s", t->name_column, "");
+	page_wrap(&t->page, t->name_column, t->name_column, INK_NONE, advice);
+}
+
+/* The ports below each other, and advice after the last that it is for. */
+static void tell_row(const struct table *t, struct row *row,
+                     char advice[WORDS_BYTES])
+{
+	char mine[WORDS_BYTES];
+
+	words_advice(t->survey, row->port, mine);
+	if (strcmp(advice, mine) != 0)
+		tell_advice(t, advice);
+	memcpy(advice, mine, sizeof(mine));
+	tell_port(t, row);
+	row->told = true;
+}
+
+/* The first row, and all after it that meet the same. */
+static void tell_finding(const struct table *t, struct row *row, int count)
+{
+	char finding[WORDS_BYTES];
+	char other[WORDS_BYTES];
+	char advice[WORDS_BYTES] = "";
+
+	words_result(row->port, finding);
+	fputc('\n', t->page.out);
+	page_say(&t->page, ink_of(row->port->result), "%c%s",
+	         toupper((unsigned char)finding[0]), finding + 1);
+	for (int i = 0; i < count; i++)
+		if (!row[i].told &&
+		    strcmp(finding, words_result(row[i].port, other)) == 0)
+			tell_row(t, &row[i], advice);
+	tell_advice(t, advice);
+}
+
+static void tell_ports(struct table *t)
+{
+	struct row *row =
+		mem_array((size_t)t->survey->port_count + 1, sizeof(*row));
+	int count = collect_rows(t, row);
+
+	t->name_column = LABEL_INDENT + LABEL_COLUMNS;
+	for (int i = 0; i < count; i++)
+		if (row[i].family[0])
+			t->name_column =
+				LABEL_INDENT + LABEL_COLUMNS + FAMILY_COLUMNS;
+	for (int i = 0; i < count; i++)
+		if (!row[i].told)
+			tell_finding(t, &row[i], count - i);
+	free(row);
 }
 
 /* ---- what is not known -------------------------------------------------- */
@@ -318,25 +289,26 @@ static bool same_reason(const struct survey_port *a,
 }
 
 /* The same reason for many ports is said once. */
-static void say_untested(const struct page *g)
+static void say_untested(const struct table *t)
 {
 	struct reason reason[REASONS_MAX];
 	int reasons = 0;
 	char text[WORDS_BYTES];
 
-	for (int i = 0; i < g->survey->port_count; i++) {
-		const struct survey_port *p = &g->survey->port[i];
+	for (int i = 0; i < t->survey->port_count; i++) {
+		const struct survey_port *p = &t->survey->port[i];
 
 		if (words_untested(p, text)[0] &&
 		    !(i > 0 && same_reason(p - 1, p)))
 			count_reason(reason, &reasons, text);
 	}
 	if (reasons > 0)
-		fputc('\n', g->out);
+		fputc('\n', t->page.out);
 	for (int i = 0; i < reasons; i++)
-		say(g, INK_FAINT, "%d %s not tested: %s.", reason[i].count,
-		    reason[i].count == 1 ? "port was" : "ports were",
-		    reason[i].words);
+		page_say(&t->page, INK_FAINT, "%d %s not tested: %s.",
+		         reason[i].count,
+		         reason[i].count == 1 ? "port was" : "ports were",
+		         reason[i].words);
 }
 
 static bool says_no_family(int error)
@@ -358,59 +330,60 @@ static bool is_family_absent(const struct report_check *c, int family)
 	return has_family(c, family);
 }
 
-static void say_unreached(const struct page *g, const struct report_run *run)
+static void say_unreached(const struct table *t, const struct report_run *run)
 {
 	const struct record *r = run->record;
 
-	if (is_family_absent(g->survey->check, r->family))
+	if (is_family_absent(t->survey->check, r->family))
 		return;
-	say(g, INK_BAD, "%s could not be reached over IPv%d (%s).",
-	    r->reflector, r->family, run->extra.hello_error);
+	page_say(&t->page, INK_BAD, "%s could not be reached over IPv%d (%s).",
+	         r->reflector, r->family, run->extra.hello_error);
 }
 
-static void say_one_void(const struct page *g, const struct report_run *run,
+static void say_one_void(const struct table *t, const struct report_run *run,
                          const char *what, enum void_reason reason)
 {
 	const char *detail = run->extra.report_error;
 
 	if (reason != VOID_NO_MANIFEST || !detail[0])
 		detail = NULL;
-	say(g, INK_ODD, "%s toward %s over IPv%d does not count: %s%s%s%s.",
-	    what, run->record->reflector, run->record->family,
-	    words_void(reason), detail ? " (" : "", detail ? detail : "",
-	    detail ? ")" : "");
+	page_say(&t->page, INK_ODD,
+	         "%s toward %s over IPv%d does not count: %s%s%s%s.", what,
+	         run->record->reflector, run->record->family,
+	         words_void(reason), detail ? " (" : "", detail ? detail : "",
+	         detail ? ")" : "");
 }
 
-static void say_void(const struct page *g, const struct report_run *run)
+static void say_void(const struct table *t, const struct report_run *run)
 {
 	const struct record *r = run->record;
 
 	if (run->extra.hello_error[0]) {
-		say_unreached(g, run);
+		say_unreached(t, run);
 	} else if (r->void_tcp == r->void_udp) {
 		if (r->void_tcp != VOID_NONE)
-			say_one_void(g, run, "What was measured", r->void_tcp);
+			say_one_void(t, run, "What was measured", r->void_tcp);
 	} else {
 		if (r->void_tcp != VOID_NONE)
-			say_one_void(g, run, "TCP", r->void_tcp);
+			say_one_void(t, run, "TCP", r->void_tcp);
 		if (r->void_udp != VOID_NONE)
-			say_one_void(g, run, "UDP", r->void_udp);
+			say_one_void(t, run, "UDP", r->void_udp);
 	}
 }
 
-static void say_absent(const struct page *g, int family)
+static void say_absent(const struct table *t, int family)
 {
-	if (is_family_absent(g->survey->check, family))
-		say(g, INK_NONE,
-		    "IPv%d was not tested: this line has none that works.",
-		    family);
+	if (is_family_absent(t->survey->check, family))
+		page_say(&t->page, INK_NONE,
+		         "IPv%d was not tested: this line has none that works.",
+		         family);
 }
 
 /* ---- where it was measured ---------------------------------------------- */
 
-static void say_toward(const struct page *g, int family)
+static void say_toward(const struct table *t, int family)
 {
-	const struct report_check *c = g->survey->check;
+	const struct report_check *c = t->survey->check;
 	char text[WORDS_BYTES] = "";
 	char seen[ADDR_TEXT_BYTES] = "";
 	size_t used = 0;
@@ -428,13 +401,14 @@ static void say_toward(const struct page *g, int family)
 		                         (double)run->extra.rtt_ns / 1e6);
 	}
 	if (used > 0)
-		say(g, INK_FAINT, "Measured from %s toward %s.", seen, text);
+		page_say(&t->page, INK_FAINT, "Measured from %s toward %s.",
+		         seen, text);
 }
 
 /* One reflector cannot tell a block from its own network's trouble. */
-static void say_alone(const struct page *g)
+static void say_alone(const struct table *t)
 {
-	const struct report_check *c = g->survey->check;
+	const struct report_check *c = t->survey->check;
 	const char *only = NULL;
 
 	for (int i = 0; i < c->run_count; i++) {
@@ -447,41 +421,41 @@ static void say_alone(const struct page *g)
 		only = run->record->reflector;
 	}
 	if (only)
-		say(g, INK_FAINT,
-		    "Only one reflector answered: what is blocked may be so "
-		    "near %s only.",
-		    only);
+		page_say(
+			&t->page, INK_FAINT,
+			"Only one reflector answered: what is blocked may be so "
+			"near %s only.",
+			only);
 }
 
 void report_table(FILE *out, const struct report_check *c,
                   enum report_style style, int width)
 {
 	struct survey s;
-	struct page g = { out, style, width ? width : WIDTH_DEFAULT, &s,
-		          any_hello(c, 4) && any_hello(c, 6) };
+	struct table t = {
+		.page = page_of(out, style, width),
+		.survey = &s,
+		.two_families = any_hello(c, 4) && any_hello(c, 6),
+	};
 
-	if (g.width < WIDTH_LEAST)
-		g.width = WIDTH_LEAST;
-	if (g.width > WIDTH_MOST)
-		g.width = WIDTH_MOST;
 	survey_init(&s, c);
 	if (!any_hello(c, 0))
-		say(&g, INK_BAD,
-		    "Nothing could be measured: no reflector could be "
-		    "reached.");
-	summarise(&g, 4);
-	summarise(&g, 6);
-	show_ports(&g);
-	say_untested(&g);
+		page_say(&t.page, INK_BAD,
+		         "Nothing could be measured: no reflector could be "
+		         "reached.");
+	summarise(&t, 4);
+	summarise(&t, 6);
+	tell_ports(&t);
+	say_untested(&t);
 	fputc('\n', out);
 	for (int i = 0; i < c->run_count; i++)
-		say_void(&g, &c->run[i]);
-	say_absent(&g, 4);
-	say_absent(&g, 6);
+		say_void(&t, &c->run[i]);
+	say_absent(&t, 4);
+	say_absent(&t, 6);
 	if (c->note)
-		say(&g, INK_NONE, "%s.", c->note);
-	say_toward(&g, 4);
-	say_toward(&g, 6);
-	say_alone(&g);
+		page_say(&t.page, INK_NONE, "%s.", c->note);
+	say_toward(&t, 4);
+	say_toward(&t, 6);
+	say_alone(&t);
 	survey_fini(&s);
 }

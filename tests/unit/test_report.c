@@ -285,8 +285,8 @@ static void what_both_families_meet_is_told_once(void **state)
 		assert_true(addr_parse(from[i], &v->from));
 	}
 	seal(x);
-	expect_text(x, "TCP 25 SMTP relay blocked: refused by your home "
-	               "router (192.168.1.1): \"prohibited\".");
+	expect_text(x, "Blocked: refused by your home router (192.168.1.1): "
+	               "\"prohibited\". TCP 25 SMTP relay Your mail");
 	text = table_of(x, REPORT_PLAIN, 80);
 	assert_null(strstr(text, "fd00::1"));
 	free(text);
@@ -311,6 +311,53 @@ static void mail_comes_before_exotic_ports(void **state)
 	assert_true(strstr(text, "TCP 445") < strstr(text, "TCP 64999"));
 	free(text);
 	free(x);
+}
+
+static int count_of(const char *text, const char *part)
+{
+	int n = 0;
+
+	while ((text = strstr(text, part))) {
+		text += strlen(part);
+		n++;
+	}
+	return n;
+}
+
+static void what_many_ports_meet_is_said_once(void **state)
+{
+	struct fixture *x = fixture_new();
+	int run = add_reached(x, "fra1", 4);
+	char *text;
+
+	(void)state;
+	add_probe(x, run, TRANSPORT_TCP, 25, OUTCOME_TIMEOUT, SEEN_NO);
+	add_probe(x, run, TRANSPORT_TCP, 23, OUTCOME_REFUSED, SEEN_NO);
+	add_probe(x, run, TRANSPORT_TCP, 135, OUTCOME_TIMEOUT, SEEN_NO);
+	add_probe(x, run, TRANSPORT_UDP, 137, OUTCOME_TIMEOUT, SEEN_NO);
+	add_probe(x, run, TRANSPORT_TCP, 139, OUTCOME_TIMEOUT, SEEN_NO);
+	seal(x);
+	text = folded(table_of(x, REPORT_PLAIN, 80));
+	assert_int_equal(count_of(text, "nothing arrives"), 1);
+	assert_int_equal(count_of(text, "use Windows file sharing"), 1);
+	assert_non_null(strstr(text, "UDP 137 NetBIOS name TCP 139 NetBIOS "
+	                             "session Leave it blocked; use Windows"));
+	assert_true(strstr(text, "TCP 139") < strstr(text, "is refused"));
+	free(text);
+	free(x);
+}
+
+static void a_name_is_never_cut_off(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < catalogue_count; i++) {
+		const struct catalogue_entry *c = &catalogue[i];
+		struct fixture *x =
+			agreed(c->transport, c->port, OUTCOME_TIMEOUT, SEEN_NO);
+
+		expect_text(x, c->application);
+		free(x);
+	}
 }
 
 /* ---- words -------------------------------------------------------------- */
@@ -576,7 +623,7 @@ static void colour_changes_no_word(void **state)
 
 	(void)state;
 	assert_null(strchr(plain, '\033'));
-	assert_non_null(strstr(colour, "\033[31mblocked:"));
+	assert_non_null(strstr(colour, "\033[31mBlocked:"));
 	for (const char *from = colour; *from; from++) {
 		if (*from == '\033')
 			from = strchr(from, 'm');
@@ -590,10 +637,10 @@ static void colour_changes_no_word(void **state)
 	free(x);
 }
 
+/* The second run has not begun. */
 static void progress_fits_one_line(void **state)
 {
-	struct run_progress p[2] = { { 54, 108, 50, 4, "probes" },
-		                     { 0, 0, 0, 0, "hello" } };
+	struct run_progress p[2] = { { 54, 108, 50, 4, "probes" }, { 0 } };
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
@@ -603,6 +650,7 @@ static void progress_fits_one_line(void **state)
 	fclose(f);
 	assert_non_null(strstr(text, "54/108"));
 	assert_non_null(strstr(text, "4 not open"));
+	assert_null(strstr(text, "null"));
 	assert_null(strchr(text, '\n'));
 	assert_true(strlen(text) < 80);
 	free(text);
@@ -714,6 +762,8 @@ int main(void)
 		cmocka_unit_test(families_are_not_mixed),
 		cmocka_unit_test(what_both_families_meet_is_told_once),
 		cmocka_unit_test(mail_comes_before_exotic_ports),
+		cmocka_unit_test(what_many_ports_meet_is_said_once),
+		cmocka_unit_test(a_name_is_never_cut_off),
 		cmocka_unit_test(silence_is_told_with_what_the_reflector_saw),
 		cmocka_unit_test(a_half_open_connection_has_arrived),
 		cmocka_unit_test(who_refused_is_told_by_the_address),
