@@ -65,13 +65,21 @@ void json_enter(struct json_reader *r)
 bool json_next(struct json_reader *r, char closing)
 {
 	bool first = r->fresh;
+	char c = json_peek(r);
 
 	r->fresh = false;
-	if (json_peek(r) == closing) {
+	if (c == closing) {
 		r->p++;
 		return false;
 	}
-	if (!first && take(r, ',') && json_peek(r) == closing)
+	if (first)
+		return !r->bad;
+	if (c != ',') {
+		fail(r);
+		return false;
+	}
+	r->p++;
+	if (json_peek(r) == closing)
 		fail(r);
 	return !r->bad;
 }
@@ -162,8 +170,8 @@ int json_key(struct json_reader *r, const char *const *names, int count)
 	return -1;
 }
 
-/* Pass over digits, of which there must be one; returns how many. */
-static int digits(struct json_reader *r)
+/* Pass over digits, of which there must be one. */
+static void digits(struct json_reader *r)
 {
 	const char *start = r->p;
 
@@ -171,7 +179,6 @@ static int digits(struct json_reader *r)
 		r->p++;
 	if (r->p == start)
 		fail(r);
-	return (int)(r->p - start);
 }
 
 /* ".5" and "e+7", which may follow the digits; true when one does. */
@@ -197,22 +204,20 @@ static bool fraction_or_exponent(struct json_reader *r)
 bool json_whole_number(struct json_reader *r, int64_t *out)
 {
 	bool negative = json_peek(r) == '-';
+	const char *start = r->p + negative;
+	const char *p = start;
+	uint64_t value = 0;
 
-	r->p += negative;
-
-	const char *start = r->p;
-	int n = digits(r);
-
-	if (n > 1 && *start == '0')
+	/* Numbers are most of a record: look at each digit once. */
+	for (; p < r->end && is_digit(*p); p++)
+		value = value * 10 + (uint64_t)(*p - '0');
+	r->p = p;
+	if (p == start || (p - start > 1 && *start == '0'))
 		fail(r);
-	if (r->bad || fraction_or_exponent(r) || r->bad || n > DIGITS_MAX)
+	if (r->bad || fraction_or_exponent(r) || r->bad ||
+	    p - start > DIGITS_MAX)
 		return false;
-
-	int64_t value = 0;
-
-	for (int i = 0; i < n; i++)
-		value = value * 10 + (start[i] - '0');
-	*out = negative ? -value : value;
+	*out = negative ? -(int64_t)value : (int64_t)value;
 	return true;
 }
 
