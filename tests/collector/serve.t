@@ -497,6 +497,8 @@ def test_two_collectors(t, c, agents):
     where = os.path.join(c.where, "second")
     os.mkdir(where)
     second = Collector(where, c.db)
+    for same in ("line_key_file", "geo_asn", "geo_country"):
+        second.settings[same] = c.settings[same]
     second.command("keygen")
     second.start()
     c.db.clear()
