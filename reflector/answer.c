@@ -128,7 +128,7 @@ static size_t answer_probe(const struct answerer *me, struct counters *counters,
 	return write_echo(a, &whole, &probe, out);
 }
 
-/* Which SYNs of the session's host wait; complete when that is all. */
+/* Which SYNs of the session's host wait. */
 static void look_for_syns(const struct answerer *me, const struct arrival *a,
                           const struct session_view *session,
                           struct halfopen_view *out)
@@ -136,10 +136,8 @@ static void look_for_syns(const struct answerer *me, const struct arrival *a,
 	struct sockdiag_query query = { .local = me->local[a->local],
 		                        .peer = session->seen };
 
-	halfopen_look(me->halfopen, &query, session->lost_syns, out);
-	/* What came at the beginning of a long run may be gone. */
-	if (a->now_ns - session->hello_ns > HALFOPEN_LIFE_NS)
-		out->complete = false;
+	halfopen_look(me->halfopen, &query, a->now_ns - session->hello_ns,
+	              session->lost_syns, out);
 }
 
 static size_t answer_report(const struct answerer *me,

@@ -25,6 +25,9 @@ enum {
 	SHARE = 10, /* of one core's time, goes to questions: 1 / SHARE */
 };
 
+/* What came at the beginning of a run that is older may be gone. */
+static const int64_t life_ns = 60 * CLOCK_S;
+
 /* What may be spent at once after a quiet time. */
 static const int64_t allowance_most_ns = 200 * CLOCK_MS;
 
@@ -247,7 +250,8 @@ uint64_t halfopen_lost_syns(struct halfopen *h)
 }
 
 void halfopen_look(struct halfopen *h, const struct sockdiag_query *q,
-                   uint64_t lost_syns, struct halfopen_view *out)
+                   int64_t run_age_ns, uint64_t lost_syns,
+                   struct halfopen_view *out)
 {
 	int64_t start_ns = clock_monotonic_ns();
 	struct err e;
@@ -255,6 +259,7 @@ void halfopen_look(struct halfopen *h, const struct sockdiag_query *q,
 	bool may;
 
 	out->complete = false;
+	out->run_age_ns = run_age_ns;
 	out->waits.count = 0;
 	pthread_mutex_lock(&h->lock);
 	may = may_spend(&h->allowance, start_ns);
@@ -262,8 +267,8 @@ void halfopen_look(struct halfopen *h, const struct sockdiag_query *q,
 	if (!may)
 		return;
 	/* The count comes last: what is lost while it is asked for counts. */
-	out->complete = ask(q, &out->waits, &error) && lost_syns != 0 &&
-	                read_lost(&e) == lost_syns;
+	out->complete = ask(q, &out->waits, &error) && run_age_ns <= life_ns &&
+	                lost_syns != 0 && read_lost(&e) == lost_syns;
 	pthread_mutex_lock(&h->lock);
 	h->allowance.left_ns -= clock_monotonic_ns() - start_ns;
 	pthread_mutex_unlock(&h->lock);

@@ -23,12 +23,10 @@
 #include "reflector/sockdiag.h"
 
 enum {
-	/* How often the SYN-ACK is sent again: at 1, 3, 7, 15 and 31 s. */
+	/* How often listeners are to send a SYN-ACK again: at 1, 3, 7, 15
+	 * and 31 s, and the kernel keeps the connection for 63 s. */
 	HALFOPEN_RETRIES = 5,
 };
-
-/* The kernel keeps a connection 63 s then. */
-#define HALFOPEN_LIFE_NS (60 * INT64_C(1000000000))
 
 struct halfopen;
 
@@ -49,15 +47,18 @@ uint64_t halfopen_lost_syns(struct halfopen *h);
 struct halfopen_view {
 	/* Whatever came since the run began, and did not get on, is here. */
 	bool complete;
+	int64_t run_age_ns; /* what has waited longer is not the run's */
 	struct sockdiag_waits waits;
 };
 
 /*
- * Look which of a peer's connections wait.  lost_syns is what was remembered
- * when the run began.  Not complete also when too much time went to questions
- * like this lately: a tenth of one core's is what they may have.
+ * Look which of a peer's connections wait, some of which may be older than the
+ * run.  lost_syns is what was remembered when the run began.  Not complete
+ * also when the run is too old, or when too much time went to questions like
+ * this lately: a tenth of one core's is what they may have.
  */
 void halfopen_look(struct halfopen *h, const struct sockdiag_query *q,
-                   uint64_t lost_syns, struct halfopen_view *out);
+                   int64_t run_age_ns, uint64_t lost_syns,
+                   struct halfopen_view *out);
 
 #endif

@@ -11,10 +11,10 @@ static void tell_of_syn(const struct halfopen_view *halfopen,
 	const struct sockdiag_wait *wait =
 		sockdiag_find(&halfopen->waits, entry->port);
 
-	if (wait) {
+	if (wait && wait->age_ns <= halfopen->run_age_ns) {
 		entry->flags |= MANIFEST_HALF_OPEN;
 		entry->source_port = wait->peer_port;
-	} else if (!halfopen->complete) {
+	} else if (wait || !halfopen->complete) {
 		entry->flags |= MANIFEST_UNSURE;
 	}
 }

@@ -17,8 +17,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "lib/clock.h"
+
 /* Marks this question's answers: each is asked on a socket of its own. */
 enum { SEQUENCE = 1 };
+
+/* More than a listener is asked to send; a number from outside has a bound. */
+enum { RETRANS_MAX = 16 };
+
+/* The kernel's timers tick. */
+static const int64_t timer_slack_ns = 50 * CLOCK_MS;
 
 static_assert(sizeof(struct nlmsghdr) + sizeof(struct inet_diag_req_v2) +
                               sizeof(struct nlattr) +
@@ -114,17 +122,45 @@ static bool is_asked_for(const struct sockdiag_query *q,
 	        memcmp(m->id.idiag_src, q->local.ip, ip_bytes(&q->local)) == 0);
 }
 
+/*
+ * The SYN-ACK's timer runs 1 s, then twice as long each time; when it runs for
+ * the t-th time, beginning with 0, it was set after 2^t - 1 s.  The kernel
+ * tells how often the SYN-ACK was sent again, which is t, or one more when the
+ * SYN came twice, as an agent's does, and how long the timer has left.
+ */
+static int64_t age_of(const struct inet_diag_msg *m)
+{
+	int sent =
+		m->idiag_retrans < RETRANS_MAX ? m->idiag_retrans : RETRANS_MAX;
+	int64_t left_ns = m->idiag_expires * CLOCK_MS - timer_slack_ns;
+	int64_t timer_ns = CLOCK_S << (sent > 0 ? sent - 1 : 0);
+	int64_t age_ns;
+
+	if (left_ns > timer_ns)
+		timer_ns *= 2;
+	age_ns = 2 * timer_ns - CLOCK_S - left_ns - 2 * timer_slack_ns;
+	return age_ns > 0 ? age_ns : 0;
+}
+
 /* False: there is no room.  O(n) in the ports, which are some hundred. */
 static bool add(struct sockdiag_waits *out, const struct inet_diag_msg *m)
 {
-	uint16_t local_port = ntohs(m->id.idiag_sport);
+	struct sockdiag_wait new = { .local_port = ntohs(m->id.idiag_sport),
+		                     .peer_port = ntohs(m->id.idiag_dport),
+		                     .age_ns = age_of(m) };
 
-	if (sockdiag_find(out, local_port))
+	for (uint16_t i = 0; i < out->count; i++) {
+		struct sockdiag_wait *old = &out->wait[i];
+
+		if (old->local_port != new.local_port)
+			continue;
+		if (new.age_ns < old->age_ns)
+			*old = new;
 		return true;
+	}
 	if (out->count == WIRE_PORTS_MAX)
 		return false;
-	out->wait[out->count++] =
-		(struct sockdiag_wait){ local_port, ntohs(m->id.idiag_dport) };
+	out->wait[out->count++] = new;
 	return true;
 }
 

@@ -27,9 +27,10 @@ struct sockdiag_query {
 struct sockdiag_wait {
 	uint16_t local_port;
 	uint16_t peer_port;
+	int64_t age_ns; /* it has waited so long, or somewhat longer */
 };
 
-/* One of each local port, as many as a manifest has room for. */
+/* The youngest of each local port, as many as a manifest has room for. */
 struct sockdiag_waits {
 	uint16_t count;
 	struct sockdiag_wait wait[WIRE_PORTS_MAX];

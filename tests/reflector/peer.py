@@ -13,7 +13,7 @@ import struct
 
 HELLO, WELCOME, PROBE, ECHO, REPORT, MANIFEST = 1, 2, 3, 4, 7, 8
 TCP, UDP = 0, 1
-SEEN, OTHER_ADDRESS = 1, 2
+SEEN, OTHER_ADDRESS, HALF_OPEN, UNSURE = 1, 2, 4, 8
 
 
 def message(kind, body):

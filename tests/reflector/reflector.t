@@ -7,6 +7,7 @@ environment variable BUILD names the build directory.
 """
 import contextlib
 import csv
+import itertools
 import os
 import random
 import re
@@ -26,7 +27,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import peer  # noqa: E402
-from peer import OTHER_ADDRESS, SEEN, TCP, UDP, Run, ask, ask_udp  # noqa: E402
+from peer import (HALF_OPEN, OTHER_ADDRESS, SEEN, TCP, UDP, UNSURE,  # noqa: E402
+                  Run, ask, ask_udp)
 
 BINARY = os.path.join(ROOT, os.environ.get('BUILD', 'build'), 'bin',
                       'periplus-reflector')
@@ -428,6 +430,198 @@ def who_never_takes_the_reply_leaves_nothing_in_the_kernel():
             wait_for('a hello', lambda: r.counters()['hello'] == 1)
             assert kernel_holds(443)
             wait_for('the end', lambda: not kernel_holds(443), 18)
+
+
+@contextlib.contextmanager
+def answers_lost(*ports):
+    """Nothing that these TCP ports send gets anywhere."""
+    ports = ', '.join(map(str, ports))
+    rules = ('add table inet lost; add chain inet lost in { type filter hook '
+             'input priority 0; }; add rule inet lost in tcp sport '
+             f'{{ {ports} }} drop')
+    subprocess.run(['nft', rules], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(['nft', 'delete table inet lost'], check=True)
+
+
+@contextlib.contextmanager
+def setting(name, value):
+    """A value of net.ipv4 in this namespace."""
+    path = f'/proc/sys/net/ipv4/{name}'
+    with open(path) as f:
+        before = f.read()
+    with open(path, 'w') as f:
+        f.write(str(value))
+    try:
+        yield
+    finally:
+        with open(path, 'w') as f:
+            f.write(before)
+
+
+def knock(host, port, source):
+    """A SYN that nobody waits for: the socket is closed. The port it had."""
+    with peer.sock(socket.SOCK_STREAM, source) as s:
+        s.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            s.connect((host, port))
+        return s.getsockname()[1]
+
+
+new_homes = itertools.count(1)
+
+
+def pairs():
+    """(server, home) by both families; nothing of these homes waits yet."""
+    number = next(new_homes)
+    home6 = f'2001:db8:c::{number:x}'
+    subprocess.run(['ip', 'addr', 'add', home6 + '/128', 'dev', 'lo',
+                    'nodad'], check=True)
+    return (SERVER, f'10.9.{number}.1'), (SERVER6, home6)
+
+
+def flags_of(run, transport=TCP):
+    """{port: flags} of a manifest, without those of control ports."""
+    return {p: e[0] for (t, p), e in run.manifest(KEY)['entry'].items()
+            if t == transport and p < 20000}
+
+
+@test
+def a_syn_whose_answer_is_lost_has_arrived():
+    for (host, source), (_, other) in zip(pairs(), pairs()):
+        with reflector(FEW) as r, answers_lost(80):
+            run, stranger = Run(host, source), Run(host, other)
+            assert flags_of(run) == {443: 0, 80: 0, 8080: 0}
+            own = knock(host, 80, source)
+            m = run.manifest(KEY)
+            assert m['entry'][(TCP, 80)] == (HALF_OPEN, own, None)
+            run.probe_tcp(8080)
+            assert flags_of(run) == {443: 0, 80: HALF_OPEN, 8080: SEEN}
+            assert set(flags_of(run, UDP).values()) == {0}
+            # Somebody else's is nothing to do with it.
+            assert flags_of(stranger) == {443: 0, 80: 0, 8080: 0}
+            assert r.counters()['report-unsure'] == 0
+
+
+@test
+def a_probe_that_gets_through_at_last_is_seen():
+    for host, source in pairs():
+        with reflector(FEW):
+            run = Run(host, source)
+            with answers_lost(80):
+                knock(host, 80, source)
+                assert flags_of(run)[80] == HALF_OPEN
+            run.probe_tcp(80)
+            assert flags_of(run)[80] == SEEN
+
+
+@test
+def a_syn_to_another_local_address_is_not_this_run_s():
+    with reflector(FEW, f'listen4 = {SERVER} {SERVER_TOO}',
+                   f'listen6 = {SERVER6} {SERVER6_TOO}'), answers_lost(80):
+        for (host, source), too in zip(pairs(), (SERVER_TOO, SERVER6_TOO)):
+            run, run_too = Run(host, source), Run(too, source)
+            knock(too, 80, source)
+            assert flags_of(run)[80] == 0
+            assert flags_of(run_too)[80] == HALF_OPEN
+
+
+@test
+def a_syn_from_before_the_run_says_nothing_of_it():
+    for host, source in pairs():
+        with reflector(FEW), answers_lost(80, 8080):
+            before = Run(host, source)
+            knock(host, 80, source)
+            knock(host, 8080, source)
+            time.sleep(2.5)
+            run = Run(host, source)
+            own = knock(host, 8080, source)
+            assert flags_of(run) == {443: 0, 80: UNSURE, 8080: HALF_OPEN}
+            entry = run.manifest(KEY)['entry']
+            assert entry[(TCP, 8080)][1] == own
+            assert flags_of(before) == {443: 0, 80: HALF_OPEN,
+                                        8080: HALF_OPEN}
+
+
+@test
+def a_syn_is_remembered_however_few_retries_the_system_makes():
+    with setting('tcp_synack_retries', 1), reflector(FEW), answers_lost(80):
+        runs = [Run(*pair) for pair in pairs()]
+        for run in runs:
+            knock(run.host, 80, run.source)
+        time.sleep(5)  # of itself it would be gone after three
+        assert [flags_of(run)[80] for run in runs] == [HALF_OPEN] * 2
+
+
+@test
+def many_that_wait_do_not_hide_one():
+    for host, source in pairs():
+        with reflector(FEW, 'threads = 1'), answers_lost(80, 8080):
+            run = Run(host, source)
+            for i in range(400):
+                if host == SERVER:
+                    knock(host, 80, f'10.4.{i % 250}.{i // 250 + 1}')
+                knock(host, 80, source)
+            knock(host, 8080, source)
+            assert flags_of(run) == {443: 0, 80: HALF_OPEN, 8080: HALF_OPEN}
+
+
+@test
+def with_syn_cookies_an_unseen_port_is_not_certain():
+    for host, source in pairs():
+        with reflector(FEW) as r:
+            before = Run(host, source)
+            with setting('tcp_syncookies', 2), answers_lost(80):
+                run = Run(host, source)
+                knock(host, 80, source)
+                run.probe_tcp(8080)
+                assert flags_of(run) == {443: UNSURE, 80: UNSURE, 8080: SEEN}
+                assert set(flags_of(run, UDP).values()) == {0}
+            # Nor is it in a run that has begun before them.
+            assert flags_of(before)[80] == UNSURE
+            assert r.counters()['report-unsure'] == 3
+            time.sleep(0.2)  # the count may be so old
+            assert flags_of(Run(host, source))[80] == 0
+
+
+@test
+def without_the_kernel_s_answer_an_unseen_port_is_not_certain():
+    with tempfile.TemporaryDirectory() as directory:
+        shim = os.path.join(directory, 'no_netlink.so')
+        subprocess.run(['cc', '-shared', '-fPIC', '-o', shim,
+                        os.path.join(HERE, 'no_netlink.c')], check=True)
+        asan = os.environ.get('ASAN_OPTIONS', '')
+        env = {'LD_PRELOAD': shim,
+               'ASAN_OPTIONS': asan + ':verify_asan_link_order=0'}
+        os.chmod(directory, 0o755)
+        with reflector(FEW, wrap=[], env=env) as r:
+            assert r.log().count('cannot ask the kernel') == 1, r.log()
+            run = Run(SERVER, HOME)
+            run.probe_tcp(80)
+            assert flags_of(run) == {443: UNSURE, 80: SEEN, 8080: UNSURE}
+
+
+@test
+def a_report_flood_does_not_take_the_machine():
+    """What cannot be asked for in the time that there is, is unsure."""
+    with reflector(FEW, 'threads = 1') as r, answers_lost(80):
+        run = Run(*pairs()[0])
+        knock(SERVER, 80, run.source)
+        request, sure = peer.report(run.id, run.token), 0
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            reply = ask((SERVER, 443), request, run.source)
+            m = peer.read_manifest(reply, KEY)
+            flags = m['entry'][(TCP, 80)][0]
+            assert flags in (HALF_OPEN, UNSURE), flags
+            sure += flags == HALF_OPEN
+        c = r.counters()
+        assert sure + c['report-unsure'] == c['report']
+        assert sure > 0
+        time.sleep(1)
+        assert flags_of(run)[80] == HALF_OPEN, 'it does not recover'
 
 
 @test

@@ -80,7 +80,7 @@ static void what_came_of_a_syn_counts_where_no_probe_was_seen(void **state)
 	struct manifest_source source = source_of(&session);
 	struct halfopen_view half = {
 		.complete = false,
-		.waits = { 3, { { 53, 7 }, { 443, 8 }, { 25, 9 } } },
+		.waits = { 3, { { 53, 7, 0 }, { 443, 8, 0 }, { 25, 9, 0 } } },
 	};
 	struct portset_entry more[] = {
 		{ { TRANSPORT_TCP, 443 }, 5 }, /* seen */
