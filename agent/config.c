@@ -183,6 +183,29 @@ char *config_state_path(const struct config *c, const char *name)
 	return mem_printf("%s/%s", c->state_dir, name);
 }
 
+/* Whoever can write there can take the key's place, or the spool's. */
+static bool check_owner(const char *dir, struct err *e)
+{
+	struct stat st;
+
+	if (stat(dir, &st) != 0)
+		return err_set(e, errno, "cannot use the state directory %s",
+		               dir);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ENOTDIR, "state directory %s", dir);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(e, 0,
+		               "the state directory %s belongs to another "
+		               "user: set state_dir to one of your own",
+		               dir);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, 0,
+		               "the state directory %s can be written by "
+		               "others: chmod go-w it",
+		               dir);
+	return true;
+}
+
 bool config_make_state_dir(const struct config *c, struct err *e)
 {
 	char *path = mem_strdup(c->state_dir);
@@ -199,5 +222,5 @@ bool config_make_state_dir(const struct config *c, struct err *e)
 	if (!ok)
 		err_set(e, errno, "cannot make the state directory %s", path);
 	free(path);
-	return ok;
+	return ok && check_owner(c->state_dir, e);
 }

@@ -42,7 +42,7 @@ char *config_state_path(const struct config *c, const char *name);
 
 /*
  * Make the state directory (mode 0700) and its parents.  An existing one is
- * left as it is.
+ * left as it is; false when others could write to it.
  */
 MUSTCHECK bool config_make_state_dir(const struct config *c, struct err *e);
 

@@ -6,6 +6,7 @@
 
 #include "agent/cli.h"
 #include "agent/privilege.h"
+#include "agent/process.h"
 #include "lib/exit.h"
 #include "lib/log.h"
 
@@ -42,13 +43,14 @@ int main(int argc, char **argv)
 	struct err e;
 	int status = EXIT_DONE;
 
+	process_prepare();
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
 
 	/* 1. What was asked. */
 	switch (cli_parse(&cli, argc, argv, &e)) {
 	case ARGS_SHOWN:
-		return EXIT_DONE;
+		return process_finish(EXIT_DONE);
 	case ARGS_BAD:
 		return fail(EXIT_USAGE, &e);
 	case ARGS_RUN:
@@ -65,5 +67,5 @@ int main(int argc, char **argv)
 	if (!cli_show_config(&cli, &config))
 		status = run_unprivileged(&cli, &config);
 	config_free(&config);
-	return status;
+	return process_finish(status);
 }

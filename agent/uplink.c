@@ -30,6 +30,11 @@ enum {
 	REPLY_MAX = 1024,
 	WAIT_MAX_S = 3600,
 	REASON_BYTES = 256,
+	/* A collector that refuses so many in a row has a fault of its own:
+	 * it must not empty the spool. */
+	REFUSALS_MAX = 5,
+	/* So many replies about nothing that was sent end a connection. */
+	USELESS_MAX = 32,
 	MS_A_SECOND = 1000,
 };
 
@@ -54,6 +59,8 @@ struct uplink {
 	struct watch readable;
 	struct timer patience;
 	struct timer pause;
+	int refusals; /* in a row */
+	int useless;  /* replies on this connection */
 	bool in_flight;
 	uint8_t run[WIRE_RUN_BYTES]; /* in flight */
 };
@@ -222,6 +229,7 @@ static bool dial(struct uplink *u, struct err *e)
 	int fd;
 	size_t fd_bytes = sizeof(fd);
 
+	u->useless = 0;
 	u->zmq_context = zmq_ctx_new();
 	if (!u->zmq_context)
 		return err_set(e, 0, "%s", zmq_strerror(errno));
@@ -336,31 +344,49 @@ static void on_wait(struct uplink *u, const struct reply *r)
 	tell(u, UPLINK_ASKED_TO_WAIT, "", pause_ns);
 }
 
-static void handle(struct uplink *u, const struct reply *r)
+static void note_service(struct uplink *u)
+{
+	u->tried = 0;
+	u->failed_passes = 0;
+	u->refusals = 0;
+}
+
+static void on_refusal(struct uplink *u, const struct reply *r)
+{
+	spool_reject(u->o.spool, u->run, r->text);
+	tell(u, UPLINK_REJECTED, r->text, 0);
+	if (++u->refusals < REFUSALS_MAX)
+		return;
+	u->refusals = 0;
+	give_up_on(u, "it refuses one run after the other");
+}
+
+/* False when it is about nothing that we know. */
+static bool handle(struct uplink *u, const struct reply *r)
 {
 	if (!u->in_flight ||
 	    (r->names_run && memcmp(r->run, u->run, WIRE_RUN_BYTES) != 0))
-		return; /* about nothing that we know */
+		return false;
 	u->in_flight = false;
-	u->tried = 0;
-	u->failed_passes = 0;
 	switch (r->kind) {
 	case REPLY_ACK:
+		note_service(u);
 		spool_remove(u->o.spool, u->run);
 		tell(u, UPLINK_STORED, r->text, 0);
 		break;
 	case REPLY_NAK:
-		spool_reject(u->o.spool, u->run, r->text);
-		tell(u, UPLINK_REJECTED, r->text, 0);
+		on_refusal(u, r);
 		break;
 	case REPLY_WAIT:
+		note_service(u);
 		on_wait(u, r);
 		break;
 	}
+	return true;
 }
 
-/* A reply is one frame; parts beyond it are read and ignored. */
-static void receive(struct uplink *u)
+/* A reply is one frame.  False when this is none, or not to what we sent. */
+static bool receive(struct uplink *u)
 {
 	char bytes[REPLY_MAX];
 	struct reply r;
@@ -369,12 +395,11 @@ static void receive(struct uplink *u)
 	int n = zmq_recv(u->socket, bytes, sizeof(bytes), ZMQ_DONTWAIT);
 
 	if (n < 0 || (size_t)n > sizeof(bytes))
-		return; /* a longer one was cut: no reply of ours */
+		return false; /* a longer one was cut: no reply of ours */
 	if (zmq_getsockopt(u->socket, ZMQ_RCVMORE, &more, &more_bytes) != 0 ||
 	    more)
-		return;
-	if (reply_parse(bytes, (size_t)n, &r))
-		handle(u, &r);
+		return false;
+	return reply_parse(bytes, (size_t)n, &r) && handle(u, &r);
 }
 
 /*
@@ -391,11 +416,13 @@ static void pump(struct uplink *u)
 			give_up_on(u, zmq_strerror(errno));
 			return;
 		}
-		if (events & ZMQ_POLLIN)
-			receive(u);
-		else if (!(events & ZMQ_POLLOUT) || u->in_flight ||
-		         !send_next(u))
+		if (events & ZMQ_POLLIN) {
+			if (!receive(u) && ++u->useless == USELESS_MAX)
+				give_up_on(u, "it sends what nobody asked for");
+		} else if (!(events & ZMQ_POLLOUT) || u->in_flight ||
+		           !send_next(u)) {
 			return;
+		}
 	}
 }
 

@@ -14,7 +14,8 @@
  * A program of its own because libcurl would double the memory of the agent,
  * which needs it for a second a day.  It verifies nothing: the signature is
  * checked by who reads the files.  What it takes is bounded in size, time and
- * redirections, and a redirection never leads from HTTPS to HTTP.
+ * redirections; a redirection never leads from HTTPS to HTTP, nor to an address
+ * that is not public: no server may send us to the home's own devices.
  */
 #include <ctype.h>
 #include <curl/curl.h>
@@ -25,8 +26,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/addr.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -39,6 +42,7 @@ enum {
 	CONNECT_TIMEOUT_S = 10,
 	TRANSFER_TIMEOUT_S = 30,
 	REDIRECTS_MAX = 3,
+	HEADERS_MAX = 65536, /* of all responses together */
 	STATUS_OK = 200,
 	STATUS_NOT_MODIFIED = 304,
 };
@@ -50,7 +54,10 @@ struct download {
 	size_t max_bytes;
 	FILE *file;
 	size_t n_bytes;
+	size_t header_bytes;
 	bool too_long;
+	bool led_inside;
+	struct addr first; /* that we connected to */
 	bool write_failed;
 	char new_etag[ETAG_BYTES];
 	long status;
@@ -99,6 +106,11 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 	struct download *d = ctx;
 	size_t n = size * count;
 
+	d->header_bytes += n;
+	if (d->header_bytes > HEADERS_MAX) {
+		d->too_long = true;
+		return 0;
+	}
 	/* A status line begins the headers of the next response, after a
 	 * redirection for example. */
 	if (n >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
@@ -107,6 +119,25 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 	         strncasecmp(bytes, name, sizeof(name) - 1) == 0)
 		keep_etag(d, bytes + sizeof(name) - 1, n - (sizeof(name) - 1));
 	return n;
+}
+
+/* The first address is the choice of who configured it, another is not. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose,
+                                 struct curl_sockaddr *to)
+{
+	struct download *d = ctx;
+	struct addr address = { 0 };
+
+	(void)purpose;
+	addr_from_sockaddr(&to->addr, (socklen_t)to->addrlen, &address);
+	if (d->header_bytes == 0) { /* nobody has redirected us yet */
+		d->first = address;
+	} else if (!addr_same_host(&address, &d->first) &&
+	           addr_class(&address) != ADDR_PUBLIC) {
+		d->led_inside = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 static bool set_options(CURL *curl, struct download *d,
@@ -122,6 +153,8 @@ static bool set_options(CURL *curl, struct download *d,
 	                      https ? "https" : "http,https");
 	r |= curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
 	r |= curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+	r |= curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	r |= curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, d);
 	r |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	r |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT,
 	                      (long)CONNECT_TIMEOUT_S);
@@ -145,6 +178,11 @@ static bool explain(const struct download *d, CURLcode code, struct err *e)
 		               d->max_bytes);
 	if (d->write_failed)
 		return err_set(e, errno, "cannot write %s", d->path);
+	if (d->led_inside)
+		return err_set(e, 0,
+		               "%s: redirected to an address that is not "
+		               "public",
+		               d->url);
 	return err_set(e, 0, "%s: %s", d->url,
 	               d->curl_error[0] ? d->curl_error
 	                                : curl_easy_strerror(code));
@@ -246,6 +284,7 @@ int main(int argc, char **argv)
 		fputs("usage: periplus-fetch URL OUT_PREFIX [ETAG]\n", stderr);
 		return 2;
 	}
+	umask(S_IRWXG | S_IRWXO);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		puts("failed cannot start libcurl");
 		return EXIT_FAILURE;

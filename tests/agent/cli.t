@@ -295,6 +295,12 @@ def bad_servers(tap, s, web):
     cached([web.url], "a redirection to a file is not followed")
     answers["/plan.json"] = (302, {"Location": web.url + "/plan.json"}, b"")
     cached(["redirect"], "a redirection in circles ends")
+    answers["/plan.json"] = (302, {"Location": web.url.replace(
+        "127.0.0.1", "127.0.0.2") + "/plan.json"}, b"")
+    cached(["not public"], "a redirection into the home is not followed")
+    answers["/plan.json"] = (200, {f"X-{i}": "x" * 1000 for i in range(90)},
+                             b"{}")
+    cached(["longer than"], "headers without end are cut off")
     answers["/plan.json"] = (302, {"Location": web.url + "/new.json"}, b"")
     answers["/plan.json.minisig"] = (302, {
         "Location": web.url + "/new.json.minisig"}, b"")

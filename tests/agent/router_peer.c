@@ -14,6 +14,7 @@
  *   wait=SECONDS           WAIT
  *   mute                   no answer
  *   garbage                an answer that means nothing
+ *   flood                  thousands of them
  *   stranger               ACK of a run that was never sent
  */
 #include <pthread.h>
@@ -23,7 +24,7 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { PART_MAX = 200000, RUN_TEXT_BYTES = 37 };
+enum { PART_MAX = 200000, RUN_TEXT_BYTES = 37, FLOOD = 5000 };
 
 struct peer {
 	void *context;
@@ -152,6 +153,10 @@ static void reply(struct peer *p, const void *id, size_t id_bytes,
 		         "00000000-0000-7000-8000-000000000000");
 	else
 		snprintf(text, sizeof(text), "HELO there");
+	for (int i = 0; strcmp(b, "flood") == 0 && i < FLOOD; i++) {
+		zmq_send(p->socket, id, id_bytes, ZMQ_SNDMORE);
+		zmq_send(p->socket, text, strlen(text), 0);
+	}
 	zmq_send(p->socket, id, id_bytes, ZMQ_SNDMORE);
 	zmq_send(p->socket, text, strlen(text), 0);
 }

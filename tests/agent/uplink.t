@@ -99,6 +99,38 @@ def refused(u):
     u.s.end(peer)
 
 
+def refused_all(u):
+    """A collector with a fault must not empty the spool."""
+    u.use({"endpoint": "tcp://127.0.0.1:7599", "key": "B" * 40})
+    u.s.fresh_state()
+    for _ in range(8):
+        u.s.run("check", "--set", "upload=no")
+    one, entry1 = u.s.peer(7513, "nak")
+    u.use(entry1)
+    up = u.check()
+    u.tap.equal((up["rejected"], up["waiting"], u.spooled()), (5, 4, 4),
+                "one that refuses everything is given up for now")
+    u.tap.ok("refuses" in (up["why"] or ""), "and it is said why", up)
+    two, entry2 = u.s.peer(7514, "stored")
+    u.use(entry1, entry2)
+    up = u.check()
+    u.tap.equal((up["stored"] + up["rejected"], up["rejected"] in (0, 5)),
+                (5, True), "another one gets the rest")
+    u.s.end(one)
+    u.s.end(two)
+
+
+def flood(u):
+    bad, entry = u.s.peer(7515, "flood")
+    u.use(entry)
+    u.s.fresh_state()
+    up = u.check()
+    u.tap.equal((up["stored"], up["waiting"]), (0, 1),
+                "who floods the agent is left")
+    u.tap.ok("nobody asked for" in up["why"], "and it is said why", up)
+    u.s.end(bad)
+
+
 def order_and_wait(u):
     u.use({"endpoint": "tcp://127.0.0.1:7599", "key": "B" * 40})
     u.s.fresh_state()
@@ -198,6 +230,8 @@ def main():
         u = Uplink(tap, s)
         stored(u)
         refused(u)
+        refused_all(u)
+        flood(u)
         order_and_wait(u)
         silence(u)
         fail_over(u)
