@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "agent/cli.h"
 #include "agent/delivery.h"
+#include "agent/page.h"
 #include "agent/personal.h"
 #include "agent/plan_source.h"
 #include "agent/report.h"
@@ -166,26 +166,6 @@ static int get_plan(struct check *c)
 
 /* ---- measuring ---------------------------------------------------------- */
 
-static enum report_style style_for(FILE *out)
-{
-	const char *no_color = getenv("NO_COLOR");
-	const char *term = getenv("TERM");
-
-	if (!isatty(fileno(out)) || (no_color && *no_color) ||
-	    (term && strcmp(term, "dumb") == 0))
-		return REPORT_PLAIN;
-	return REPORT_COLOUR;
-}
-
-static int width_of(FILE *out)
-{
-	struct winsize size;
-
-	if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0)
-		return 0;
-	return size.ws_col;
-}
-
 static void on_progress(void *ctx, int index, int count,
                         const struct run_progress *p)
 {
@@ -201,8 +181,8 @@ static void on_progress(void *ctx, int index, int count,
 			.phase = p->phase,
 		};
 	if (isatty(STDERR_FILENO)) {
-		report_progress(stderr, c->progress, count, style_for(stderr),
-		                width_of(stderr));
+		report_progress(stderr, c->progress, count, page_style(stderr),
+		                page_width(stderr));
 		c->progress_shown = true;
 	}
 }
@@ -210,7 +190,7 @@ static void on_progress(void *ctx, int index, int count,
 static void clear_progress(struct check *c)
 {
 	if (c->progress_shown)
-		report_progress_clear(stderr, width_of(stderr));
+		report_progress_clear(stderr, page_width(stderr));
 	c->progress_shown = false;
 }
 
@@ -325,8 +305,8 @@ static void print_table(const struct check *c)
 	const struct report_check report = as_report(c);
 
 	if (!c->cli->json)
-		report_table(stdout, &report, style_for(stdout),
-		             width_of(stdout));
+		report_table(stdout, &report, page_style(stdout),
+		             page_width(stdout));
 	fflush(stdout);
 }
 

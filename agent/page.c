@@ -2,9 +2,32 @@
 #include "agent/page.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 enum { WIDTH_DEFAULT = 80, WIDTH_LEAST = 40, WIDTH_MOST = 100 };
+
+enum report_style page_style(FILE *out)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (!isatty(fileno(out)) || (no_color && *no_color) ||
+	    (term && strcmp(term, "dumb") == 0))
+		return REPORT_PLAIN;
+	return REPORT_COLOUR;
+}
+
+int page_width(FILE *out)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col;
+}
 
 static void set_ink(const struct page *g, enum page_ink ink)
 {

@@ -19,6 +19,12 @@ struct page {
 	int width;
 };
 
+/* Colour for a terminal whose user did not refuse it (NO_COLOR). */
+enum report_style page_style(FILE *out);
+
+/* The columns of a terminal; 0 when it is none, or does not say. */
+int page_width(FILE *out);
+
 /* width as the terminal says it; 0: unknown. */
 struct page page_of(FILE *out, enum report_style style, int width);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/cli.h"
+#include "agent/page.h"
 #include "lib/catalogue.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
@@ -33,6 +34,16 @@ bool personal_consent(const struct config *c, struct consent *out,
 	               c->consent_file);
 }
 
+static void show_class(int class, const char *answer)
+{
+	const struct page page =
+		page_of(stdout, REPORT_PLAIN, page_width(stdout));
+	int column = printf("  %-8s %-3s  ", consent_class_name(class), answer);
+
+	page_wrap(&page, column, column, INK_NONE,
+	          consent_meaning((uint8_t) class));
+}
+
 static void show_consent(const struct config *c, const struct consent *consent)
 {
 	char date[CLOCK_TEXT_BYTES];
@@ -44,11 +55,12 @@ static void show_consent(const struct config *c, const struct consent *consent)
 		clock_format(consent->date_ns, date);
 		printf(", given %s", date);
 	}
-	printf("\nFile: %s\n\nClasses:\n", c->consent_file);
+	printf("\nFile: %s\n\nClasses of ports:\n", c->consent_file);
 	for (int class = CONSENT_BASIC; class <= CONSENT_ALL; class *= 2)
-		printf("  %-8s %s  %s\n", consent_class_name(class),
-		       consent->classes & class ? "yes" : "no ",
-		       consent_meaning((uint8_t) class));
+		show_class(class, consent->classes & class ? "yes" : "no");
+	if (consent->classes == 0)
+		puts("\nNothing is measured until somebody agrees: 'periplus "
+		     "consent --grant basic'.");
 }
 
 /* Granting adds to what was granted before. */

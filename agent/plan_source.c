@@ -19,6 +19,11 @@
 #define PLAN_FILE "plan.json"
 #define SEEN_FILE "plan-seen.json"
 
+#define NOT_CONFIGURED                                                      \
+	"no plan is configured: the operator of the measurement tells its " \
+	"URL and its key; set both, plan and plan_key, in " CONFIG_FILE     \
+	" or as 'periplus check --set plan=URL --set plan_key=KEY'"
+
 enum {
 	SIGNATURE_MAX = 4096,
 	SEEN_FILE_MAX = 16384,
@@ -428,8 +433,7 @@ void plan_source_refresh(struct plan_source *s, int64_t now_ns,
 		s->fault = (struct err){ 0 };
 	s->was_refreshed = true;
 	if (s->config->plan.count == 0)
-		add_fault(s, "",
-		          "no plan is configured: set plan and plan_key");
+		add_fault(s, "", NOT_CONFIGURED);
 	else if (!s->have)
 		load_cached(s, now_ns);
 	loop_arm(s->loop, &s->step, loop_now(s->loop));
@@ -441,7 +445,9 @@ const struct plan *plan_source_get(const struct plan_source *s, int64_t now_ns,
 	char until[CLOCK_TEXT_BYTES];
 
 	if (!s->have) {
-		if (s->fault.text[0])
+		if (s->config->plan.count == 0)
+			err_set(e, 0, "%s", NOT_CONFIGURED);
+		else if (s->fault.text[0])
 			err_set(e, 0, "%s", s->fault.text);
 		else if (s->cached_fault.text[0])
 			err_set(e, 0, "%s", s->cached_fault.text);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "agent/cli.h"
+#include "agent/page.h"
 #include "agent/plan_source.h"
 #include "lib/catalogue.h"
 #include "lib/clock.h"
@@ -40,24 +41,59 @@ static const char *class_name(const struct plan_probe *p,
 
 /* ---- text --------------------------------------------------------------- */
 
-static void show_row(uint8_t transport, uint16_t port,
+/* Names are shown whole. */
+static int name_columns(void)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < catalogue_count; i++)
+		if (strlen(catalogue[i].application) > most)
+			most = strlen(catalogue[i].application);
+	return (int)most;
+}
+
+/* A terminal gets its lines wrapped; a file has one line for each port. */
+static void show_reason(int column, const char *reason)
+{
+	const struct page page =
+		page_of(stdout, REPORT_PLAIN, page_width(stdout));
+
+	if (page_width(stdout) > 0)
+		page_wrap(&page, column, column, INK_NONE, reason);
+	else
+		puts(reason);
+}
+
+static const char *answer_of(const struct plan *plan,
+                             const struct plan_probe *p)
+{
+	if (!plan)
+		return "-";
+	return p ? "yes" : "no";
+}
+
+static void show_row(const struct plan *plan, uint8_t transport, uint16_t port,
                      const struct plan_probe *p,
                      const struct catalogue_entry *entry)
 {
-	printf("%5u/%s  %-4s  %-7s  %-30.30s  %s\n", port,
-	       transport_name(transport), p ? "yes" : "no",
-	       class_name(p, entry), entry ? entry->application : "",
-	       entry ? entry->reason : "");
+	int column = printf("%5u/%s  %-4s  %-7s  %-*s  ", port,
+	                    transport_name(transport), answer_of(plan, p),
+	                    class_name(p, entry), name_columns(),
+	                    entry ? entry->application : "");
+
+	show_reason(column, entry ? entry->reason : "");
 }
 
 static void show_table(const struct plan *plan)
 {
-	printf("%9s  %-4s  %-7s  %-30s  %s\n", "port", "plan", "class",
-	       "application", "usual reason of a block");
+	int column = printf("%9s  %-4s  %-7s  %-*s  ", "port", "plan", "class",
+	                    name_columns(), "application");
+
+	show_reason(column, "usual reason of a block");
 	for (size_t i = 0; i < catalogue_count; i++) {
 		const struct catalogue_entry *entry = &catalogue[i];
 
-		show_row(entry->transport, entry->port,
+		show_row(plan, entry->transport, entry->port,
 		         find_probe(plan, entry->transport, entry->port),
 		         entry);
 	}
@@ -65,7 +101,7 @@ static void show_table(const struct plan *plan)
 		const struct plan_probe *p = &plan->probe[i];
 
 		if (!catalogue_find(p->transport, p->port))
-			show_row(p->transport, p->port, p, NULL);
+			show_row(plan, p->transport, p->port, p, NULL);
 	}
 }
 

@@ -119,7 +119,7 @@ bool state_store(const char *path, const struct state *s, struct err *e)
 	cJSON_Delete(o);
 	if (!text)
 		return err_set(e, ENOMEM, "cannot write %s", path);
-	ok = file_replace(path, text, strlen(text), 0644, e);
+	ok = file_replace(path, text, strlen(text), 0600, e);
 	free(text);
 	return ok;
 }

@@ -20,6 +20,7 @@
 #include "lib/exit.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/value.h"
 #include "lib/version.h"
 
 /* Everything that is shown. */
@@ -100,6 +101,7 @@ static void show_time(const char *label, int64_t t_ns, const char *none)
 static void show_plan(const struct view *v)
 {
 	char until[CLOCK_TEXT_BYTES];
+	char interval[VALUE_TEXT_BYTES];
 
 	if (!v->plan) {
 		printf("Plan       none that may be used: %s\n",
@@ -107,10 +109,11 @@ static void show_plan(const struct view *v)
 		return;
 	}
 	clock_format(v->plan->valid_until_ns, until);
+	value_format_duration(v->plan->interval_s * CLOCK_S, interval);
 	printf("Plan       serial %" PRIu32
-	       ", valid until %s, a round every %" PRId64 " minutes\n"
+	       ", valid until %s, a round every %s\n"
 	       "Reflectors",
-	       v->plan->serial, until, v->plan->interval_s / 60);
+	       v->plan->serial, until, interval);
 	for (int i = 0; i < v->plan->reflector_count; i++)
 		printf(" %s", v->plan->reflector[i].name);
 	putchar('\n');

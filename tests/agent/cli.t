@@ -5,6 +5,7 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -433,6 +434,70 @@ def full_disk(tap, s):
     s.mounts.remove(spool)
 
 
+def in_shell(s, command, *args):
+    """Run the agent where "$@" stands in a shell's command."""
+    return subprocess.run(["sh", "-c", command, "sh", *s.argv(*args)],
+                          text=True, capture_output=True, check=False,
+                          timeout=DEADLINE_S)
+
+
+def surroundings(tap, s):
+    """Whoever starts it, and however its output is treated."""
+    s.configure(s.plan(serial=35), s.signer.public_key)
+    s.fresh_state()
+    done = in_shell(s, '"$@" <&- >&-', "check")
+    status = s.status()
+    tap.equal((done.returncode, status["spool"]["runs"],
+               status["last_run"]["failed"], status["last_run"]["open"]),
+              (0, 1, 0, 3), "without standard output nothing else takes "
+              "its place")
+    run = s.state("spool", status["last_run"]["run"] + ".json")
+    with open(run, encoding="utf-8") as f:
+        tap.equal(json.load(f)["run"], status["last_run"]["run"],
+                  "and the run is whole")
+    done = in_shell(s, '"$@" >/dev/full', "ports")
+    fails(tap, done, 1, ["output"], "output that cannot be written is said")
+    done = in_shell(s, '("$@"; echo status $? >&2) | true', "check")
+    tap.equal((done.stderr, s.status()["spool"]["runs"]), ("status 1\n", 2),
+              "a reader that is gone ends no measurement")
+    subprocess.run(["nft", "-f", "-"], text=True, check=True, input="""
+        table inet filter { chain in { type filter hook input priority 0;
+          tcp dport { 22, 25 } drop; udp dport 123 drop; }; }""")
+    s.run("check")
+    tap.equal(s.status()["last_run"]["failed"], 3, "three ports are blocked")
+    in_shell(s, 'ulimit -Sn 12; exec "$@"', "check")
+    tap.equal(s.status()["last_run"]["failed"], 3,
+              "also where few descriptors are allowed at first")
+    child = s.start("check")
+    wait_for(lambda: os.path.exists(f"/proc/{child.pid}/fd/12"),
+             "the probes are under way")
+    status = s.end(child, signal.SIGINT)
+    tap.equal((status, s.log()), (1, "<3>interrupted\n"),
+              "an interrupted check says so")
+    left = [x for x in os.listdir(s.state()) + os.listdir(s.state("spool"))
+            if ".tmp-" in x or ".new-" in x]
+    tap.equal(left, [], "and leaves nothing half done")
+    subprocess.run(["nft", "flush", "ruleset"], check=True)
+    os.chmod(s.state(), 0o770)
+    fails(tap, s.run("check"), 1, ["written by others", "chmod"],
+          "a state directory that others can write to")
+    os.chmod(s.state(), 0o755)
+    tap.equal(s.run("check").returncode, 0, "they may look at it")
+    os.chown(s.state(), 1, 1)
+    fails(tap, s.run("check"), 1, ["another user"],
+          "a state directory of somebody else's")
+    s.fresh_state()
+    modes = {}
+    s.run("check")
+    for where, directories, files in os.walk(s.state()):
+        for name in directories + files:
+            mode = os.stat(os.path.join(where, name)).st_mode & 0o777
+            modes.setdefault(oct(mode), []).append(name)
+    modes.pop("0o700", None)
+    modes.pop("0o600", None)
+    tap.equal(modes, {"0o644": ["consent"]}, "only the consent is for all")
+
+
 def damaged_state(tap, s):
     s.configure(s.plan(serial=40), s.signer.public_key)
     s.fresh_state()
@@ -480,6 +545,7 @@ def main():
         slow_clock(tap, s)
         full_disk(tap, s)
         damaged_state(tap, s)
+        surroundings(tap, s)
         no_reflector(tap, s, reflector)
 
 
