@@ -14,7 +14,7 @@ static void tell_of_syn(const struct halfopen_view *halfopen,
 	if (wait && wait->age_ns <= halfopen->run_age_ns) {
 		entry->flags |= MANIFEST_HALF_OPEN;
 		entry->source_port = wait->peer_port;
-	} else if (wait || !halfopen->complete) {
+	} else if (!halfopen->complete) {
 		entry->flags |= MANIFEST_UNSURE;
 	}
 }

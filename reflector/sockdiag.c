@@ -126,7 +126,8 @@ static bool is_asked_for(const struct sockdiag_query *q,
  * The SYN-ACK's timer runs 1 s, then twice as long each time; when it runs for
  * the t-th time, beginning with 0, it was set after 2^t - 1 s.  The kernel
  * tells how often the SYN-ACK was sent again, which is t, or one more when the
- * SYN came twice, as an agent's does, and how long the timer has left.
+ * SYN came twice, as an agent's does (TCP_SYNCNT 1), and how long the timer
+ * has left.  A SYN that came more often looks older than it is.
  */
 static int64_t age_of(const struct inet_diag_msg *m)
 {
