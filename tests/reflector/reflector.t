@@ -597,6 +597,17 @@ def with_syn_cookies_an_unseen_port_is_not_certain():
 
 
 @test
+def a_flood_of_syns_leaves_what_it_hides_uncertain():
+    with reflector(FEW, 'threads = 1'), answers_lost(80):
+        run = Run(*pairs()[0])
+        knock(SERVER, 80, run.source)
+        for i in range(1100):  # more than the queue of a port holds
+            knock(SERVER, 80, f'10.5.{i % 250}.{i // 250 + 1}')
+        run.probe_tcp(8080)
+        assert flags_of(run) == {443: UNSURE, 80: HALF_OPEN, 8080: SEEN}
+
+
+@test
 def without_the_kernel_s_answer_an_unseen_port_is_not_certain():
     with tempfile.TemporaryDirectory() as directory:
         shim = os.path.join(directory, 'no_netlink.so')
