@@ -431,7 +431,7 @@ def everything_once(bench):
 def main():
     enter.reenter()
     world = worlds.parse(WORLD, "faults.world")
-    build = os.environ.get("BUILD") or os.path.join(ROOT, "build")
+    build = os.path.join(ROOT, os.environ.get("BUILD") or "build")
     with Tap() as tap, Laboratory(world, build, tap.say) as lab:
         bench = Bench(lab, tap)
         for scenario in (reflector_killed, reflector_unplugged,
