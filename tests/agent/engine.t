@@ -433,6 +433,23 @@ def outage(lab):
             same(found, truth, "what is blocked is not called open")
 
 
+def long_outage(lab):
+    """Dead when the second chance is taken, and well for the controls."""
+    lab.rules(lab.router, forward("tcp dport 25 counter drop; "
+                                  "udp dport 53 counter drop"))
+    child = lab.engine(lab.plan(FEW))
+    await_probe(lab)
+    lab.rules(lab.router, forward("drop"))
+    time.sleep(9.5)
+    lab.rules(lab.router, "")
+    out, err = child.communicate()
+    ok(child.returncode == 0, "a line that is dead twice: the run ends", err)
+    run = json.loads(out)["runs"][0]
+    same((run["void"], run["report_error"]),
+         ({"tcp": "control_after", "udp": "control_after"}, None),
+         "what is doubtful twice voids its transport")
+
+
 def no_ipv6(lab):
     lab.inside(lab.home, "ip", "-6", "addr", "flush", "scope", "global")
     check = lab.check(lab.plan(FEW), families="46")
@@ -470,7 +487,7 @@ def main():
         chosen = set(sys.argv[1:])
         for scenario in (every_way, udp_dead, https_dead, all_dead, portal,
                          other_source, report_dead, cancelled, service,
-                         most_blocked, no_ipv6, outage, far_away, killed,
+                         most_blocked, no_ipv6, outage, long_outage, far_away, killed,
                          not_there):
             if chosen and scenario.__name__ not in chosen:
                 continue

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -205,6 +206,28 @@ def consent_taken_back(tap, s):
     tap.equal(child.wait(timeout=30), 4, "without consent it ends")
 
 
+def consent_taken_back_meanwhile(tap, s):
+    """Nobody tells the service: it looks before each round."""
+    web = s.web(18090)
+    s.plan(serial=51)
+    s.configure(web.url + "/plan.json", s.signer.public_key)
+    s.fresh_state()
+    asked, go_on, answer = threading.Event(), threading.Event(), web.answer
+
+    def answer_late(path, headers):
+        asked.set()
+        go_on.wait(20)
+        return answer(path, headers)
+
+    web.answer = answer_late
+    child = s.start("run")
+    asked.wait(20)
+    s.run("consent", "--revoke")
+    go_on.set()
+    tap.equal(child.wait(timeout=30), 4, "also when it is not told so")
+    tap.equal(s.status()["last_run"], None, "and sends nothing")
+
+
 def full_disk(tap, s):
     """Runs are held in memory, and sent from there."""
     s.configure(s.plan(serial=60), s.signer.public_key, upload="yes")
@@ -248,6 +271,7 @@ def main():
         service_manager(tap, s)
         interrupted(tap, s)
         consent_taken_back(tap, s)
+        consent_taken_back_meanwhile(tap, s)
         full_disk(tap, s)
 
 

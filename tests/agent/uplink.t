@@ -116,6 +116,14 @@ def refused_all(u):
     up = u.check()
     u.tap.equal((up["stored"] + up["rejected"], up["rejected"] in (0, 5)),
                 (5, True), "another one gets the rest")
+    u.s.end(two)
+    two, entry2 = u.s.peer(7516, "nak")
+    u.use(entry1, entry2)
+    for _ in range(12):
+        u.s.run("check", "--set", "upload=no")
+    up = u.check()
+    u.tap.equal((up["rejected"], up["waiting"]), (10, 3),
+                "two such are not asked in turns without end")
     u.s.end(one)
     u.s.end(two)
 
