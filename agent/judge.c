@@ -209,6 +209,11 @@ static int count_outcome(const struct finding *finding, int count,
 	return n;
 }
 
+bool judge_is_answer(uint8_t outcome)
+{
+	return outcome == OUTCOME_OPEN || outcome == OUTCOME_ALTERED;
+}
+
 bool judge_settled(const struct finding *finding, int count)
 {
 	if (count_outcome(finding, count, OUTCOME_OPEN) > 0)

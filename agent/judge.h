@@ -99,6 +99,9 @@ void judge_tcp_failed(int sys_errno, struct finding *out);
 /* A TCP connection was cut before the reply was complete. */
 void judge_tcp_cut(struct finding *out);
 
+/* Is it the reflector's own answer, by its tag? */
+bool judge_is_answer(uint8_t outcome);
+
 /* Can no further attempt change the outcome? */
 bool judge_settled(const struct finding *finding, int count);
 

@@ -50,11 +50,11 @@ static void pump_at(struct sweep *s, int64_t at_ns)
 
 /* ---- is the path alive? ------------------------------------------------- */
 
-/* The reflector's own answer: what was sent an rtt ago got there. */
+/* It ends a trial at once: what was sent an rtt ago got there. */
 static void note_life(struct sweep *s, const struct trial *t,
                       const struct finding *f)
 {
-	if (f->outcome == OUTCOME_OPEN || f->outcome == OUTCOME_ALTERED)
+	if (f->outcome == OUTCOME_OPEN)
 		pulse_note(&s->life[t->probe.transport].pulse,
 		           now_of(s) - f->rtt_ns);
 }
@@ -96,15 +96,13 @@ static int64_t needed_from(const struct trial *t)
  * Over TCP an answer is timed from the end of its handshake: a control that
  * was asked together with the last attempt speaks for it all the same.
  */
-static int64_t needed_until(const struct trial *t, int64_t now_ns)
+static int64_t needed_until(const struct trial *t)
 {
-	int64_t last_ns = now_ns;
+	int64_t last_ns = t->attempt[t->probe.sent_count - 1].opened_ns;
 
-	if (t->probe.sent_count == JUDGE_ATTEMPTS)
-		last_ns = t->attempt[JUDGE_ATTEMPTS - 1].opened_ns;
-	if (t->probe.transport == TRANSPORT_TCP)
-		last_ns += t->ladder.gap_ns[0];
-	return last_ns;
+	return t->probe.transport == TRANSPORT_TCP
+	               ? last_ns + t->ladder.gap_ns[0]
+	               : last_ns;
 }
 
 static void on_last_attempt(struct trial *t)
@@ -112,11 +110,19 @@ static void on_last_attempt(struct trial *t)
 	ask_control(t->ctx, t->probe.transport, needed_from(t));
 }
 
-static bool is_witnessed(const struct sweep *s, const struct failure *f)
+static bool is_witnessed(const struct sweep *s, enum transport transport,
+                         int64_t from_ns, int64_t until_ns)
 {
-	return s->o.control[f->transport] == 0 ||
-	       pulse_between(&s->life[f->transport].pulse, f->from_ns,
-	                     f->until_ns);
+	return s->o.control[transport] == 0 ||
+	       pulse_between(&s->life[transport].pulse, from_ns, until_ns);
+}
+
+/* A router whose uplink is dead refuses everything, and at once. */
+static bool may_end(const struct trial *t)
+{
+	const struct sweep *s = t->ctx;
+
+	return is_witnessed(s, t->probe.transport, needed_from(t), now_of(s));
 }
 
 static void on_failure(struct sweep *s, const struct trial *t,
@@ -126,17 +132,15 @@ static void on_failure(struct sweep *s, const struct trial *t,
 		.index = t->index,
 		.transport = t->probe.transport,
 		.from_ns = needed_from(t),
-		.until_ns = needed_until(t, now_of(s)),
+		.until_ns = needed_until(t),
 		.result = *r,
 	};
 
-	if (is_witnessed(s, &f)) {
+	if (t->probe.sent_count < JUDGE_ATTEMPTS || /* may_end said so */
+	    is_witnessed(s, f.transport, f.from_ns, f.until_ns))
 		s->o.on_result(s->o.ctx, t->index, r);
-		return;
-	}
-	s->failure[s->failure_count++] = f;
-	if (t->probe.sent_count < JUDGE_ATTEMPTS) /* settled early */
-		ask_control(s, f.transport, f.from_ns);
+	else
+		s->failure[s->failure_count++] = f;
 }
 
 static void tell_failures(struct sweep *s)
@@ -144,7 +148,8 @@ static void tell_failures(struct sweep *s)
 	for (int i = 0; i < s->failure_count; i++) {
 		struct failure *f = &s->failure[i];
 
-		f->result.doubtful = !is_witnessed(s, f);
+		f->result.doubtful =
+			!is_witnessed(s, f->transport, f->from_ns, f->until_ns);
 		s->o.on_result(s->o.ctx, f->index, &f->result);
 	}
 	s->failure_count = 0;
@@ -163,7 +168,7 @@ static void on_trial_done(struct trial *t, const struct finding *f)
 
 	s->done++;
 	note_life(s, t, f);
-	if (f->outcome == OUTCOME_OPEN)
+	if (judge_is_answer(f->outcome))
 		s->o.on_result(s->o.ctx, t->index, &r);
 	else
 		on_failure(s, t, &r);
@@ -187,6 +192,7 @@ static void start_trial(struct sweep *s, struct trial *t)
 
 	t->index = s->started++;
 	t->ctx = s;
+	t->may_end = may_end;
 	t->on_last = on_last_attempt;
 	t->on_done = on_trial_done;
 	trial_start(t, s->o.setting, target->transport, target->port);

@@ -10,9 +10,11 @@
  * and is well again when the controls are asked.  So a failure is believed
  * only when something of its transport got through meanwhile: between the
  * second attempt, by which the first one had its time, and the last.  On most
- * lines another probe did; where none did, a control port is asked in time.
- * Either the first attempt then met a live path, or the last one did.  A
- * failure without such a witness is doubtful: nothing is known of the port.
+ * lines another probe did; where none did, a control port is asked together
+ * with the last attempt, which does for all probes that are under way: a
+ * reflector answers a port over UDP a few times only.  Either the first attempt
+ * then met a live path, or the last one did.  A failure without such a witness
+ * is doubtful: nothing is known of the port.
  */
 #ifndef AGENT_SWEEP_H
 #define AGENT_SWEEP_H

@@ -115,6 +115,19 @@ static int gather(const struct trial *t, struct finding out[JUDGE_ATTEMPTS])
 	return t->probe.sent_count;
 }
 
+/* Of failures the caller may want to see more before the last attempt. */
+static bool is_settled(const struct trial *t, const struct finding *finding,
+                       int n)
+{
+	struct finding whole;
+
+	if (!judge_settled(finding, n))
+		return false;
+	judge_combine(t->probe.transport, finding, n, &whole);
+	return n == JUDGE_ATTEMPTS || judge_is_answer(whole.outcome) ||
+	       !t->may_end || t->may_end(t);
+}
+
 static bool all_over(const struct trial *t)
 {
 	if (t->probe.sent_count < JUDGE_ATTEMPTS)
@@ -148,12 +161,12 @@ static void step(struct trial *t, int64_t now_ns)
 	expire_attempts(t, now_ns);
 	schedule_next(t, now_ns);
 	n = gather(t, finding);
-	if (!judge_settled(finding, n) && t->next_ns <= now_ns) {
+	if (!is_settled(t, finding, n) && t->next_ns <= now_ns) {
 		start_attempt(t, now_ns);
 		schedule_next(t, now_ns);
 		n = gather(t, finding);
 	}
-	if (!judge_settled(finding, n) && !all_over(t)) {
+	if (!is_settled(t, finding, n) && !all_over(t)) {
 		arm(t);
 		return;
 	}

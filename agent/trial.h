@@ -33,7 +33,10 @@ struct trial {
 	bool live;
 	int index; /* the caller's */
 	void *ctx; /* the caller's */
-	/* May be NULL.  The last attempt has just been made, at loop_now. */
+	/* May both be NULL.  Equal failures are about to end the trial early:
+	 * are they to be believed?  If not, it goes on. */
+	bool (*may_end)(const struct trial *t);
+	/* The last attempt has just been made, at loop_now. */
 	void (*on_last)(struct trial *t);
 	void (*on_done)(struct trial *t, const struct finding *f);
 };

@@ -12,7 +12,7 @@
 #include "lib/clock.h"
 #include "tests/unit/unit.h"
 
-enum { TARGETS = 3, RTT_MS = 10, CONTROL_PORT = 50000 };
+enum { TARGETS = 100, RTT_MS = 10, CONTROL_PORT = 50000 };
 
 static int64_t clock_ns;
 static struct trial_setting setting;
@@ -241,20 +241,87 @@ static void the_other_transport_is_no_witness(void **state)
 }
 
 /* A router that lost its uplink says so twice, and at once. */
+static void a_refusal_ends_early_only_with_a_witness(void **state)
+{
+	(void)state;
+	begin(TRANSPORT_TCP, 1, CONTROL_PORT);
+	attempt(&sweep->slot[0], 100);
+	at_ms(101);
+	assert_false(sweep->slot[0].may_end(&sweep->slot[0]));
+	pulse_note(&sweep->life[TRANSPORT_TCP].pulse, 99 * CLOCK_MS);
+	assert_false(sweep->slot[0].may_end(&sweep->slot[0]));
+	pulse_note(&sweep->life[TRANSPORT_TCP].pulse, 100 * CLOCK_MS);
+	assert_true(sweep->slot[0].may_end(&sweep->slot[0]));
+	finish(&sweep->slot[0], 101, OUTCOME_UNREACHABLE);
+	assert_int_equal(told[0], 1);
+	assert_false(control(TRANSPORT_TCP)->live);
+	assert_int_equal(end_sweep(), 1);
+}
+
+/* It ends at its last attempt, before the control can have answered. */
 static void a_refusal_is_believed_only_when_the_control_answers(void **state)
 {
 	(void)state;
 	for (int alive = 0; alive < 2; alive++) {
 		begin(TRANSPORT_TCP, 1, CONTROL_PORT);
-		attempt(&sweep->slot[0], 100);
-		finish(&sweep->slot[0], 101, OUTCOME_UNREACHABLE);
+		climb(&sweep->slot[0]);
+		finish(&sweep->slot[0], 701, OUTCOME_UNREACHABLE);
 		assert_int_equal(told[0], 0);
-		assert_true(control(TRANSPORT_TCP)->live);
-		finish(control(TRANSPORT_TCP), 121,
+		turn();
+		assert_int_equal(ended, 0);
+		finish(control(TRANSPORT_TCP), 721,
 		       alive ? OUTCOME_OPEN : OUTCOME_UNREACHABLE);
 		assert_int_equal(end_sweep(), 1);
 		assert_int_equal(told[0], alive ? 1 : 2);
 	}
+}
+
+/* Its tag says that the path is alive. */
+static void what_the_reflector_answers_needs_no_witness(void **state)
+{
+	(void)state;
+	begin(TRANSPORT_UDP, 1, CONTROL_PORT);
+	attempt(&sweep->slot[0], 100);
+	finish(&sweep->slot[0], 110, OUTCOME_ALTERED);
+	assert_int_equal(told[0], 1);
+	assert_int_equal(end_sweep(), 1);
+}
+
+/* A reflector answers a port over UDP eight times in a run. */
+static void many_refusals_do_not_wear_the_control_out(void **state)
+{
+	int asked = 0;
+	int64_t latest_ns = -1;
+
+	(void)state;
+	begin(TRANSPORT_UDP, 100, CONTROL_PORT);
+	for (int64_t ms = 0; ms <= 2000; ms += 10) {
+		at_ms(ms);
+		turn();
+		for (int i = 0; i < sweep->slot_count; i++) {
+			struct trial *t = &sweep->slot[i];
+			int64_t age = clock_ns - t->attempt[0].opened_ns;
+			static const int64_t at[] = { 0, 100, 300, 700 };
+			int n = t->probe.sent_count;
+
+			if (t->live && age >= at[n] * CLOCK_MS)
+				attempt(t, ms);
+			if (t->live && t->probe.sent_count > 1 &&
+			    (t->probe.sent_count == JUDGE_ATTEMPTS ||
+			     t->may_end(t)))
+				finish(t, ms, OUTCOME_REFUSED);
+		}
+		if (control(TRANSPORT_UDP)->live) {
+			asked += sweep->life[1].asked_ns != latest_ns;
+			latest_ns = sweep->life[1].asked_ns;
+			finish(control(TRANSPORT_UDP), ms + RTT_MS,
+			       OUTCOME_OPEN);
+		}
+	}
+	assert_int_equal(end_sweep(), 1);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(told[i], 1);
+	assert_in_range(asked, 1, 4);
 }
 
 static void a_control_is_asked_once_for_many_ports(void **state)
@@ -321,6 +388,9 @@ int main(void)
 		cmocka_unit_test(the_other_transport_is_no_witness),
 		cmocka_unit_test(
 			a_refusal_is_believed_only_when_the_control_answers),
+		cmocka_unit_test(a_refusal_ends_early_only_with_a_witness),
+		cmocka_unit_test(what_the_reflector_answers_needs_no_witness),
+		cmocka_unit_test(many_refusals_do_not_wear_the_control_out),
 		cmocka_unit_test(a_control_is_asked_once_for_many_ports),
 		cmocka_unit_test(controls_themselves_need_no_witness),
 		cmocka_unit_test(a_pulse_forgets_nothing),
