@@ -281,8 +281,8 @@ static void what_the_reflector_answers_needs_no_witness(void **state)
 {
 	(void)state;
 	begin(TRANSPORT_UDP, 1, CONTROL_PORT);
-	attempt(&sweep->slot[0], 100);
-	finish(&sweep->slot[0], 110, OUTCOME_ALTERED);
+	climb(&sweep->slot[0]);
+	finish(&sweep->slot[0], 710, OUTCOME_ALTERED);
 	assert_int_equal(told[0], 1);
 	assert_int_equal(end_sweep(), 1);
 }
