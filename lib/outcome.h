@@ -44,7 +44,7 @@ enum void_reason {
 	VOID_NONE = 0,
 	VOID_NO_HELLO = 1,       /* no control port of the reflector answered */
 	VOID_CONTROL_BEFORE = 2, /* a control failed before the probes */
-	VOID_CONTROL_AFTER = 3,  /* a control failed after the probes */
+	VOID_CONTROL_AFTER = 3,  /* a control failed while or after probing */
 	VOID_NO_MANIFEST = 4, /* the reflector could not be asked at the end */
 	VOID_SOURCE_CHANGED = 5, /* the probes left from another address */
 	VOID_CANCELLED = 6,

@@ -101,7 +101,7 @@ insert into periplus.void_reason (code, name, meaning) values
 	(0, 'none', 'They are good.'),
 	(1, 'no_hello', 'No control port of the reflector answered.'),
 	(2, 'control_before', 'A control failed before the probes.'),
-	(3, 'control_after', 'A control failed after the probes.'),
+	(3, 'control_after', 'A control failed while or after probing.'),
 	(4, 'no_manifest', 'The reflector could not be asked at the end.'),
 	(5, 'source_changed', 'The probes left from another address than the '
 	 'hello.'),
