@@ -197,7 +197,8 @@ format: ## format the C sources in place
 DEPS := gcc libc6-dev pkg-config libsodium-dev libcjson-dev libzmq3-dev \
 	libcurl4-openssl-dev libpq-dev libmaxminddb-dev libsystemd-dev \
 	postgresql-15 iproute2 nftables minisign libmaxmind-db-writer-perl \
-	python3 procps libcmocka-dev clang libclang-rt-14-dev clang-format-14 \
+	python3 procps ca-certificates openssl libcmocka-dev clang \
+	libclang-rt-14-dev clang-format-14 \
 	cppcheck shellcheck mandoc postgresql-15-pgtap \
 	libtap-parser-sourcehandler-pgtap-perl nmap git
 
