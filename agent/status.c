@@ -12,6 +12,7 @@
 #include "agent/cli.h"
 #include "agent/consent.h"
 #include "agent/key.h"
+#include "agent/page.h"
 #include "agent/plan_source.h"
 #include "agent/spool.h"
 #include "agent/state.h"
@@ -22,6 +23,8 @@
 #include "lib/mem.h"
 #include "lib/value.h"
 #include "lib/version.h"
+
+enum { VALUE_COLUMN = 11 };
 
 /* Everything that is shown. */
 struct view {
@@ -104,8 +107,13 @@ static void show_plan(const struct view *v)
 	char interval[VALUE_TEXT_BYTES];
 
 	if (!v->plan) {
-		printf("Plan       none that may be used: %s\n",
-		       v->plan_why.text);
+		const struct page g =
+			page_of(stdout, REPORT_PLAIN, page_width(stdout));
+		struct err why = v->plan_why;
+
+		err_prefix(&why, "none that may be used");
+		printf("%-*s", VALUE_COLUMN, "Plan");
+		page_wrap(&g, VALUE_COLUMN, VALUE_COLUMN, INK_NONE, why.text);
 		return;
 	}
 	clock_format(v->plan->valid_until_ns, until);
