@@ -12,10 +12,16 @@ tests_failed=0
 tmp=$(mktemp -d /tmp/periplus-db.XXXXXX)
 chmod 755 "$tmp"
 
+# A server that does not stop fails the test: it would outlive it.
 cleanup()
 {
-	"$here/pg" stop "$tmp" >/dev/null 2>&1 || true
+	status=$?
+	if ! "$here/pg" stop "$tmp"; then
+		echo "# the server in $tmp did not stop" >&2
+		status=1
+	fi
 	rm -rf "$tmp"
+	exit "$status"
 }
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
